@@ -1,0 +1,150 @@
+"""The KL autoencoder: pictures to latents an eighth as high and wide, and back (Kingma & Welling 2014; Esser et al. 2021).
+
+Here latents are *raw*: as the encoder makes them. The family's scale factor, which brings their variance near 1 for the
+diffusion, is applied by `Autoencoder.encode`/`.decode` in the pipelines, not by the network.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inkbloom.core.types import Image, Latent
+from inkbloom.nn.attention import Attention
+from inkbloom.nn.blocks import Downsample, ResnetBlock, Upsample
+
+NORM_EPS = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderSpec:
+    level_channels: tuple[int, ...]
+    """Widths from full resolution downwards; each next level halves height and width."""
+    num_blocks: int
+    """Residual blocks a level in the encoder; the decoder has one more."""
+    latent_channels: int = 4
+    norm_groups: int = 32
+
+    @property
+    def downscale(self) -> int:
+        return 2 ** (len(self.level_channels) - 1)
+
+
+SD1_AUTOENCODER = AutoencoderSpec(level_channels=(128, 256, 512, 512), num_blocks=2)
+
+
+@dataclass(frozen=True)
+class LatentDistribution:
+    """The encoder's diagonal Gaussian over raw latents."""
+
+    mean: Latent
+    log_variance: Latent
+
+    def sample(self, noise: Latent) -> Latent:
+        """mean + standard deviation * `noise` (standard normal, in the mean's shape)."""
+        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+
+    def kl(self) -> Tensor:
+        """KL divergence to the standard normal, in nats a picture (batch,)."""
+        terms = self.mean.square() + self.log_variance.exp() - 1.0 - self.log_variance
+        return 0.5 * terms.sum(dim=(1, 2, 3))
+
+
+class AutoencoderKL(nn.Module):
+    def __init__(self, spec: AutoencoderSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = Encoder(spec)
+        self.decoder = Decoder(spec)
+        self.quant_conv = nn.Conv2d(2 * spec.latent_channels, 2 * spec.latent_channels, 1)
+        self.post_quant_conv = nn.Conv2d(spec.latent_channels, spec.latent_channels, 1)
+
+    def encode(self, image: Image) -> LatentDistribution:
+        """The distribution of raw latents for an image in [-1, 1] whose sides divide by `spec.downscale`."""
+        mean, log_variance = self.quant_conv(self.encoder(image)).chunk(2, dim=1)
+        return LatentDistribution(mean, log_variance.clamp(-30.0, 20.0))
+
+    def decode(self, latent: Latent) -> Image:
+        """The image, roughly in [-1, 1] (not clamped), for raw latents."""
+        return self.decoder(self.post_quant_conv(latent))
+
+
+def _resnet(spec: AutoencoderSpec, in_channels: int, out_channels: int) -> ResnetBlock:
+    return ResnetBlock(in_channels, out_channels, norm_groups=spec.norm_groups, eps=NORM_EPS)
+
+
+class Encoder(nn.Module):
+    def __init__(self, spec: AutoencoderSpec) -> None:
+        super().__init__()
+        widths = spec.level_channels
+        self.conv_in = nn.Conv2d(3, widths[0], 3, padding=1)
+        self.levels = nn.ModuleList()
+        channels = widths[0]
+        for i, width in enumerate(widths):
+            level = nn.Module()
+            level.resnets = nn.ModuleList(
+                _resnet(spec, channels if j == 0 else width, width) for j in range(spec.num_blocks)
+            )
+            level.downsample = Downsample(width, pad_all=False) if i < len(widths) - 1 else None
+            self.levels.append(level)
+            channels = width
+        self.mid = AutoencoderMid(spec, channels)
+        self.norm_out = nn.GroupNorm(spec.norm_groups, channels, eps=NORM_EPS)
+        self.conv_out = nn.Conv2d(channels, 2 * spec.latent_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_in(x)
+        for level in self.levels:
+            for resnet in level.resnets:
+                x = resnet(x)
+            if level.downsample is not None:
+                x = level.downsample(x)
+        x = self.mid(x)
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+
+class Decoder(nn.Module):
+    def __init__(self, spec: AutoencoderSpec) -> None:
+        super().__init__()
+        widths = spec.level_channels[::-1]
+        self.conv_in = nn.Conv2d(spec.latent_channels, widths[0], 3, padding=1)
+        self.mid = AutoencoderMid(spec, widths[0])
+        self.levels = nn.ModuleList()
+        channels = widths[0]
+        for i, width in enumerate(widths):
+            level = nn.Module()
+            level.resnets = nn.ModuleList(
+                _resnet(spec, channels if j == 0 else width, width) for j in range(spec.num_blocks + 1)
+            )
+            level.upsample = Upsample(width) if i < len(widths) - 1 else None
+            self.levels.append(level)
+            channels = width
+        self.norm_out = nn.GroupNorm(spec.norm_groups, channels, eps=NORM_EPS)
+        self.conv_out = nn.Conv2d(channels, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mid(self.conv_in(x))
+        for level in self.levels:
+            for resnet in level.resnets:
+                x = resnet(x)
+            if level.upsample is not None:
+                x = level.upsample(x)
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+
+class AutoencoderMid(nn.Module):
+    """The lowest resolution, where every pixel of the feature map sees every other: resnet, one-head attention, resnet."""
+
+    def __init__(self, spec: AutoencoderSpec, channels: int) -> None:
+        super().__init__()
+        self.resnet1 = _resnet(spec, channels, channels)
+        self.norm = nn.GroupNorm(spec.norm_groups, channels, eps=NORM_EPS)
+        self.attention = Attention(channels, 1, qkv_bias=True)
+        self.resnet2 = _resnet(spec, channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.resnet1(x)
+        tokens = self.attention(self.norm(x).flatten(2).transpose(1, 2))  # b (h w) c
+        x = x + tokens.transpose(1, 2).unflatten(2, x.shape[2:])  # b c h w
+        return self.resnet2(x)
