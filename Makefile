@@ -1,0 +1,51 @@
+# The environment is .venv; it is made, and made anew where pyproject.toml or the constraints changed, by whatever needs it.
+
+PYTHON ?= python3
+PROMPT ?= a big castle under a starry night sky
+SEED ?= 7
+
+bin := .venv/bin
+constraints := constraints/dev.txt
+install := $(bin)/python -m pip install --quiet --constraint $(constraints)
+
+# Where the environment for development is there, the demo uses it: what it paints with is then this very checkout.
+painter := $(or $(wildcard .venv/installed-dev),.venv/installed)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check clean
+
+help: ## Say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+# The prompt goes through the environment, unexpanded, so that quotes, dollars and semicolons are only text.
+demo: export INKBLOOM_PROMPT = $(value PROMPT)
+demo: $(painter) ## Paint a picture: make demo PROMPT="a cute dog" SEED=1
+	$(bin)/inkbloom txt2img "$$INKBLOOM_PROMPT" --seed $(SEED) --n_iter 1 --n_samples 1 --skip_grid
+
+test: .venv/installed-dev ## Run the tests: make test ARGS="tests/text -x"
+	$(bin)/python -m pytest $(ARGS)
+
+check: .venv/installed-dev ## Lint, format, types, floors, spelling: what the CI asks for, besides the tests
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/pyright
+	$(bin)/lint-imports
+	$(bin)/typos
+
+clean: ## Remove the environment and what tools left; pictures and runs stay
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml $(constraints) $(shell find src -type f -not -path '*.egg-info/*' -not -name '*.pyc') | .venv/bin/python
+	@echo "Installing into .venv; the first time this takes some minutes."
+	$(install) .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml $(constraints) | .venv/bin/python
+	@echo "Installing into .venv; the first time this takes some minutes."
+	$(install) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,48 @@
+"""The command `inkbloom`: it registers the commands, and turns what went wrong into one line and an exit code.
+
+Exit codes: 0 done; 2 the user can mend it (one line on standard error says how); 130 stopped by Ctrl-C. Anything else is our
+mistake, and shows where. Torch is imported by the commands that need it, when they run, so that help comes at once.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
+
+import inkbloom
+from inkbloom.apps.cli.autoencode import autoencode
+from inkbloom.apps.cli.txt2img import txt2img
+from inkbloom.core.errors import InkbloomError, nearest
+
+app = App(
+    name="inkbloom",
+    version=inkbloom.__version__,
+    help="Stable Diffusion, whole: one small, verified package, with a model of its own.",
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,
+)
+for command in (txt2img, autoencode):
+    app.command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (None: the process's own arguments) and return its exit code."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except (InkbloomError, CycloptsError) as error:
+        print(f"inkbloom: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("inkbloom: stopped.", file=sys.stderr)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f'"{error.unused_tokens[0]}" is one word too many; put a text of several words in quotation marks.'
+    if isinstance(error, UnknownOptionError) and error.argument_collection is not None:
+        names = [name for argument in error.argument_collection for name in argument.names]
+        name = error.token.keyword or error.token.value
+        return f"Unknown option {name}.{nearest(name, names)}"
+    return " ".join(str(error).split())

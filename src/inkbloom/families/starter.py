@@ -1,0 +1,38 @@
+"""The starter: the small model that comes with the package, trained by it on little scenes of emoji.
+
+Its weights lie in `FOLDER`, an ordinary diffusers folder, which says the same facts again for every other program.
+"""
+
+from pathlib import Path
+
+from inkbloom.families.spec import ModelSpec
+from inkbloom.models.autoencoder import AutoencoderSpec
+from inkbloom.models.clip_text import ClipTextSpec
+from inkbloom.models.unet import UNetLevel, UNetSpec
+from inkbloom.sampling.schedules import NoiseScheduleSpec
+
+FOLDER = Path(__file__).parent / "starter_model"
+
+STARTER = ModelSpec(
+    family="starter",
+    unet=UNetSpec(
+        levels=(
+            UNetLevel(channels=64, num_blocks=1, transformer_depth=0, num_heads=1),
+            UNetLevel(channels=128, num_blocks=1, transformer_depth=1, num_heads=2),
+            UNetLevel(channels=256, num_blocks=1, transformer_depth=1, num_heads=4),
+        ),
+        context_dim=192,
+    ),
+    autoencoder=AutoencoderSpec(level_channels=(16, 32, 64, 128), num_blocks=1, norm_groups=16),
+    text=ClipTextSpec(width=192, num_layers=2, num_heads=3, vocab_size=1280),
+    latent_scale=0.4,
+    prediction="v_prediction",
+    noise_schedule=NoiseScheduleSpec(
+        kind="scaled_linear", beta_start=0.00085, beta_end=0.012, zero_terminal_snr=True
+    ),
+    default_size=128,
+    default_sampler="DDIM",
+    default_schedule="trailing",
+    default_steps=30,
+    default_guidance_scale=4.0,
+)

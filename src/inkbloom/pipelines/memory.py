@@ -1,0 +1,75 @@
+"""Does it fit? Refuse beforehand what surely does not, and recognise the moment when memory ran out.
+
+The estimates are lower bounds from the largest feature maps that exist at the same time; attention counts nothing, because
+its fused kernels never hold the matrix of all pairs. What passes may still run out: then `is_out_of_memory` tells.
+"""
+
+import os
+from pathlib import Path
+
+import torch
+
+from inkbloom.core.errors import MemoryNeededError
+from inkbloom.models.autoencoder import AutoencoderSpec
+from inkbloom.models.unet import UNetSpec
+
+BLOCK_MAPS = 3
+"""Feature maps alive inside a residual block: its input, the normed input, and that after SiLU."""
+
+FEED_FORWARD_MAPS = 18
+"""Alive in a transformer block's feed-forward: its input and the normed one, the eight of the widening, four of GELU, four of the product."""
+
+_MEMORY_MAX = Path("/sys/fs/cgroup/memory.max")
+_MEMINFO = Path("/proc/meminfo")
+
+
+def decode_bytes(spec: AutoencoderSpec, width: int, height: int, dtype: torch.dtype) -> int:
+    """The least memory to decode one picture of so many pixels: its last level starts with the next deeper one's channels."""
+    channels = max(spec.level_channels[:2])
+    return BLOCK_MAPS * channels * width * height * dtype.itemsize
+
+
+def encode_bytes(spec: AutoencoderSpec, width: int, height: int, dtype: torch.dtype) -> int:
+    """The least memory to encode one picture of so many pixels."""
+    return BLOCK_MAPS * spec.level_channels[0] * width * height * dtype.itemsize
+
+
+def unet_bytes(spec: UNetSpec, latent_width: int, latent_height: int, batch: int, dtype: torch.dtype) -> int:
+    """The least memory for one U-Net call, where `batch` counts the guided and unguided halves alike."""
+    first = spec.levels[0]
+    working = (FEED_FORWARD_MAPS if first.transformer_depth else BLOCK_MAPS) * first.channels
+    return batch * working * latent_width * latent_height * dtype.itemsize
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Free memory of the device in bytes; None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    if _MEMINFO.exists():
+        fields = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
+        free = 1024 * int(fields["MemAvailable"].split()[0])
+        limit = _MEMORY_MAX.read_text().strip() if _MEMORY_MAX.exists() else "max"
+        return free if limit == "max" else min(free, int(limit))
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def require(needed: int, available: int | None, what: str) -> None:
+    """`MemoryNeededError` unless `needed` bytes are available; an unknown amount passes."""
+    if available is not None and needed > available:
+        raise MemoryNeededError(
+            f"{what} needs at least {_gib(needed)} of memory, but {_gib(available)} are free; "
+            "choose a smaller size or fewer pictures at once."
+        )
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch failed for want of memory: its own error on GPUs, a message of the allocator on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

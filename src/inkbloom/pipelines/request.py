@@ -1,0 +1,246 @@
+"""What to paint: one frozen description, at once the Python arguments, the command line's flags and the provenance in the picture.
+
+Names, ranges and defaults are said here and nowhere else. A field that is None takes the model's default; `resolved` fills
+all of them, so that a resolved request paints the same picture again.
+"""
+
+import json
+import math
+import secrets
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from annotated_types import Ge, Le, MultipleOf
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from inkbloom.core.errors import RequestError, nearest
+
+if TYPE_CHECKING:
+    from inkbloom.families.spec import ModelSpec
+    from inkbloom.sampling.registry import Sampler
+
+# Samplers and schedules are imported inside functions here: they bring torch, and `import inkbloom` must stay light.
+
+OptionValue = bool | int | float | str
+
+MAX_SEED = 2**64 - 1
+RANDOM_SEEDS = 2**32 - 2
+"""A random seed is below this, as A1111's are, so that every program accepts it."""
+
+
+class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Everything that decides a picture. Constructing it checks each field; `RequestError` says what is wrong in one line."""
+
+    prompt: str = Field(description="what to paint, in any language the model knows")
+    negative_prompt: str = Field("", description="what to keep away from")
+    width: int | None = Field(None, ge=64, le=8192, multiple_of=8, description="pixels")
+    height: int | None = Field(None, ge=64, le=8192, multiple_of=8, description="pixels")
+    steps: int | None = Field(None, ge=1, le=10_000, description="sampling steps")
+    sampler: str | None = Field(None, description='such as "Euler a"; "DPM++ 2M Karras" names the schedule too')
+    schedule: str | None = Field(None, description='the list of sigmas; "automatic" means the same as None')
+    sampler_options: dict[str, OptionValue] = Field(default_factory=dict, description='such as {"eta": 1.0}')
+    sigma_min: float | None = Field(None, gt=0, description="lowest sigma above 0 of the schedule")
+    sigma_max: float | None = Field(None, gt=0, description="highest sigma of the schedule")
+    rho: float | None = Field(None, gt=0, description="the exponent of karras and polyexponential")
+    guidance_scale: float | None = Field(None, description="classifier-free guidance; 1 = off")
+    guidance_rescale: float = Field(0.0, ge=0, le=1, description="Lin et al. 2023, section 3.4; 0 = off")
+    guidance_interval: tuple[float, float] | None = Field(
+        None, description="guide only at sigmas from the first to the second number"
+    )
+    clip_skip: int = Field(1, ge=1, le=64, description="1 = the text encoder's last layer, 2 = the last but one, ...")
+    seed: int | None = Field(None, ge=-1, le=MAX_SEED, description="None or -1 = random; picture i takes seed + i")
+    num_images: int = Field(1, ge=1, le=10_000, description="how many pictures")
+    batch_size: int = Field(1, ge=1, le=1024, description="at most so many at once; does not change the pictures")
+    noise_source: Literal["cpu", "nv"] = Field("cpu", description="torch's CPU generator, or CUDA's (\"nv\"), anywhere")
+    eta_noise_seed_delta: int = Field(
+        0, ge=0, le=MAX_SEED, description="ENSD: added to the seed of the samplers' noise"
+    )
+    model: str | None = Field(None, description="the name of the model that must be loaded")
+    model_hash: str | None = Field(None, description="the first ten hexadecimal digits of its file's SHA-256")
+    device: str | None = Field(None, description="such as cpu or cuda:0, as the model was loaded")
+    dtype: Literal["float32", "bfloat16", "float16"] | None = Field(None, description="the U-Net's numbers")
+
+    if not TYPE_CHECKING:  # pyright takes the constructor's arguments from the fields
+
+        def __init__(self, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise RequestError(_explain(error)) from None
+
+    @classmethod
+    def from_json(cls, text: str) -> "GenerationRequest":
+        """Read what `model_dump_json` wrote, such as the text under `inkbloom` in a picture."""
+        try:
+            fields = json.loads(text)
+        except ValueError as error:
+            raise RequestError(f"The request is not JSON: {error}.") from None
+        if not isinstance(fields, dict):
+            raise RequestError(f"The request must be a JSON object, got {type(fields).__name__}.")
+        return cls(**fields)
+
+    @field_validator("prompt", "negative_prompt")
+    @classmethod
+    def _check_text(cls, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                "is not valid Unicode; the terminal or the file may use another encoding than UTF-8"
+            ) from None
+        if "\0" in text:
+            raise ValueError("holds a NUL character, which cannot be written into a picture")
+        return text
+
+    @field_validator("guidance_interval")
+    @classmethod
+    def _check_interval(cls, interval: tuple[float, float] | None) -> tuple[float, float] | None:
+        if interval is not None and not 0 <= interval[0] < interval[1]:
+            raise ValueError(f"{interval}: the first sigma must be at least 0 and below the second")
+        return interval
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_sampler(cls, fields: Any) -> Any:
+        """Bring sampler and schedule to their names on disk, and take a combined name apart."""
+        if not isinstance(fields, dict):
+            return fields
+        fields = dict(fields)
+        sampler, schedule = fields.get("sampler"), fields.get("schedule")
+        if isinstance(schedule, str):
+            schedule = fields["schedule"] = _schedule_name(schedule)
+        if isinstance(sampler, str):
+            sampler, named = _split_sampler(sampler)
+            if named and schedule not in (None, named):
+                raise RequestError(f'sampler "{fields["sampler"]}" names its schedule, but schedule is "{schedule}"')
+            fields |= {"sampler": sampler, "schedule": named or schedule}
+        return fields
+
+    def resolved(self, spec: "ModelSpec") -> "ResolvedRequest":
+        """Fill every field that was left to the model, and draw the seed; `RequestError` where the model cannot do it.
+
+        "automatic" is the model's own schedule with the model's own sampler, and with every sampler where the noise ends in
+        zero terminal SNR: other schedules would not start there, or stay too long at its huge sigmas. Else the sampler's.
+        """
+        sampler = _find_sampler(self.sampler or spec.default_sampler)
+        as_model = spec.noise_schedule.zero_terminal_snr or sampler.name == _find_sampler(spec.default_sampler).name
+        automatic = (as_model and _schedule_name(spec.default_schedule)) or sampler.schedule
+        resolved = ResolvedRequest(
+            **self.model_dump()
+            | {
+                "width": self.width or spec.default_size,
+                "height": self.height or spec.default_size,
+                "steps": self.steps or spec.default_steps,
+                "sampler": sampler.name,
+                "schedule": self.schedule or automatic,
+                "guidance_scale": spec.default_guidance_scale if self.guidance_scale is None else self.guidance_scale,
+                "seed": secrets.randbelow(RANDOM_SEEDS) if self.seed in (None, -1) else self.seed,
+            }
+        )
+        _check_options(sampler, self.sampler_options)
+        last_seed = resolved.seed + resolved.num_images - 1
+        if last_seed > MAX_SEED:
+            raise RequestError(
+                f"seed {resolved.seed}: the last of {resolved.num_images} pictures would exceed {MAX_SEED}."
+            )
+        layers = spec.text.num_layers
+        if self.clip_skip > layers:
+            raise RequestError(f"clip_skip {self.clip_skip}: must be from 1 to {layers}, the text encoder's layers.")
+        return resolved
+
+
+class ResolvedRequest(GenerationRequest, frozen=True):
+    """A request without gaps, as `resolved` makes it."""
+
+    width: int
+    height: int
+    steps: int
+    sampler: str
+    schedule: str
+    guidance_scale: float
+    seed: int
+
+    def singles(self) -> list["ResolvedRequest"]:
+        """One request for each picture; each paints its picture alone."""
+        return [self.model_copy(update={"seed": self.seed + i, "num_images": 1}) for i in range(self.num_images)]
+
+
+def _schedule_name(name: str) -> str | None:
+    """The schedule's name on disk; None for "automatic"."""
+    from inkbloom.sampling.sigmas import find_schedule
+
+    found = find_schedule(name).name
+    return None if found == "automatic" else found
+
+
+def _find_sampler(name: str) -> "Sampler":
+    from inkbloom.sampling import samplers  # noqa: F401 - fills the registry
+    from inkbloom.sampling.registry import find_sampler
+
+    return find_sampler(name)
+
+
+def _split_sampler(name: str) -> tuple[str, str | None]:
+    """The sampler's name, and the schedule's where `name` ends in one."""
+    from inkbloom.sampling.sigmas import split_name
+
+    sampler, schedule = split_name(name)
+    return _find_sampler(sampler).name, _schedule_name(schedule) if schedule else None
+
+
+def _check_options(sampler: "Sampler", options: dict[str, OptionValue]) -> None:
+    for name, value in options.items():
+        if name not in sampler.options:
+            known = nearest(name, sampler.options) if sampler.options else " It has none."
+            raise RequestError(f'Sampler "{sampler.name}" has no option "{name}".{known}')
+        default = sampler.options[name]
+        # bool is a kind of int to Python, not to us; None stands for a number that the sampler works out itself.
+        if default is None or type(default) in (int, float):
+            fits, wanted = type(value) in (int, float) and math.isfinite(value), "a finite number"
+        else:
+            fits, wanted = type(value) is type(default), "true or false" if type(default) is bool else "text"
+        if not fits:
+            raise RequestError(f"sampler_options {name} {value!r}: must be {wanted}, such as {default!r}.")
+
+
+def _explain(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line: the field, its value, what is allowed."""
+    # A misspelt field leaves the right one missing: the misspelling is what helps.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    field = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f'Unknown field "{field}".{nearest(field, GenerationRequest.model_fields)}'
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        return f"{field} is missing."
+    if first["type"] == "value_error":
+        return f"{field} {first['ctx']['error']}".strip()
+    return f"{field} {_short(first['input'])}: must be {_allowed(field)}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _allowed(field: str) -> str:
+    """The values that a field takes, read off its declaration."""
+    if field in _SHAPES:
+        return _SHAPES[field]
+    info = GenerationRequest.model_fields[field]
+    kinds = get_args(info.annotation) or (info.annotation,)
+    bounds = {type(item): item for item in info.metadata}
+    if Ge in bounds and Le in bounds:
+        noun = "a whole number" if int in kinds else "a number"
+        words = f"{noun} from {bounds[Ge].ge} to {bounds[Le].le}"
+        return f"{words} divisible by {bounds[MultipleOf].multiple_of}" if MultipleOf in bounds else words
+    if float in kinds:
+        return "a finite number above 0" if info.metadata else "a finite number"
+    if str in kinds:
+        return "text"
+    choices = [choice for kind in kinds for choice in get_args(kind) or (kind,) if isinstance(choice, str)]
+    return " or ".join(choices)
+
+
+_SHAPES = {
+    "sampler_options": "names with plain values",
+    "guidance_interval": "two finite numbers, the sigmas between which to guide",
+}

@@ -1,0 +1,348 @@
+"""A prompt becomes a picture: text encoder, guided U-Net under a sampler, autoencoder.
+
+model = StableDiffusion.load()                                 # the starter; or a .safetensors, .ckpt, diffusers folder
+result = model.generate("a big castle under a starry night sky", seed=7)
+result.images[0].save("castle.png")
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image as PILImage
+
+from inkbloom.checkpoints import LoadedModel, file_hash, load
+from inkbloom.core.errors import InkbloomError, MemoryNeededError, RequestError, Stopped
+from inkbloom.core.rng import ImageNoise
+from inkbloom.core.types import Conditioning, Latent
+from inkbloom.families import starter
+from inkbloom.pipelines.autoencoder import Autoencoder
+from inkbloom.pipelines.device import Compute, choose_compute
+from inkbloom.pipelines.memory import available_bytes, is_out_of_memory, require, unet_bytes
+from inkbloom.pipelines.pictures import to_pictures
+from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
+from inkbloom.sampling.denoiser import Step
+from inkbloom.sampling.guidance import ClassifierFreeGuidance
+from inkbloom.sampling.prediction import ModelDenoiser
+from inkbloom.sampling.registry import Sampler, find_sampler
+from inkbloom.sampling.sigmas import make_sigmas
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a progress callback is told after each step of a batch. Raise `core.errors.Stopped` from it to stop."""
+
+    step: int
+    """Steps done, from 1."""
+    total: int | None
+    """Steps of this batch; None for a sampler that chooses its own number."""
+    sigma: float
+    """The noise level reached; 0 at the end."""
+    denoised: Latent
+    """The present estimate of the batch's scaled latents, for previews (`autoencoder.decode`)."""
+    first: int
+    """The number of the batch's first picture, from 0."""
+    num_images: int
+    """Pictures in the whole run."""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    images: list[PILImage.Image]
+    """RGB."""
+    latents: Latent
+    """Scaled, float32, on the CPU; one for each image."""
+    request: ResolvedRequest
+    """What was painted, every field filled."""
+    requests: list[ResolvedRequest]
+    """For each image the request that paints it alone."""
+    warnings: list[str]
+    """What the user should know, one line each."""
+    stopped: bool
+    """Whether a callback stopped the run, so that images are missing."""
+
+    @property
+    def seeds(self) -> list[int]:
+        return [request.seed for request in self.requests]
+
+
+class StableDiffusion:
+    """A loaded model. It keeps no state between calls, so threads may share it where the device allows."""
+
+    def __init__(self, loaded: LoadedModel, compute: Compute) -> None:
+        self.spec = loaded.spec
+        self.name = loaded.name
+        self.path = loaded.path
+        self.compute = compute
+        self.tokenizer = loaded.tokenizer
+        self.text = loaded.text
+        self.unet = loaded.unet
+        self.autoencoder = Autoencoder(loaded.autoencoder, loaded.spec.latent_scale)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        ema: bool = False,
+        config: str | Path | None = None,
+    ) -> "StableDiffusion":
+        """Open a model file or diffusers folder; None is the starter, which comes with the package.
+
+        `device` and `dtype` are chosen by `choose_compute` where they are None. `ema` takes the averaged weights that some
+        training checkpoints hold; `config` is a CompVis YAML. Raises `CheckpointError`, and `RequestError` for device and dtype.
+        """
+        compute = choose_compute(device, dtype)
+        where = starter.FOLDER if path is None else Path(path)
+        options = {"device": compute.device, "ema": ema, "config": config}
+        loaded = load(where, components=("text", "unet"), dtype=compute.dtype, **options)
+        # Read apart, since its numbers may be finer than the U-Net's.
+        loaded.autoencoder = load_autoencoder(where, compute, ema=ema, config=config).network
+        return cls(loaded, compute)
+
+    @cached_property
+    def hash(self) -> str:
+        """The first ten hexadecimal digits of the file's SHA-256, by which A1111 and picture sites know a model."""
+        return file_hash(self.path)[:10]
+
+    def generate(
+        self,
+        request: GenerationRequest | str | None = None,
+        /,
+        *,
+        on_progress: OnProgress | None = None,
+        **fields: Any,
+    ) -> Result:
+        """Paint what is asked: a `GenerationRequest`, or its fields with the prompt as the plain argument.
+
+        Picture i takes seed + i and is the same in any batch. When the callback raises `Stopped`, the result holds the
+        batches that were finished. Raises `RequestError` and `MemoryNeededError`.
+        """
+        if isinstance(request, GenerationRequest):
+            if fields:
+                raise RequestError(f"Give a request or fields, not both; beside the request came {', '.join(fields)}.")
+        else:
+            request = GenerationRequest(**({} if request is None else {"prompt": request}), **fields)
+        resolved = self.resolve(request)
+        finished: list[Result] = []
+        stopped = False
+        try:
+            singles = resolved.singles()
+            for first in range(0, len(singles), resolved.batch_size):
+                batch = singles[first : first + resolved.batch_size]
+                finished.append(self.paint(batch, on_progress=on_progress, first=first, num_images=len(singles)))
+        except Stopped:
+            stopped = True
+        shape = (0, *self._latent_shape(resolved))
+        return Result(
+            images=[image for result in finished for image in result.images],
+            latents=torch.cat([result.latents for result in finished]) if finished else torch.empty(shape),
+            request=resolved,
+            requests=[request for result in finished for request in result.requests],
+            warnings=list(dict.fromkeys(line for result in finished for line in result.warnings)),
+            stopped=stopped,
+        )
+
+    def resolve(self, request: GenerationRequest) -> ResolvedRequest:
+        """The request with every field filled, checked against this model and the memory at hand."""
+        self._check_provenance(request)
+        resolved = request.resolved(self.spec)
+        latents = self.spec.autoencoder.latent_channels
+        if self.spec.unet.in_channels != latents:
+            raise RequestError(
+                f'Model "{self.name}" reads {self.spec.unet.in_channels} channels, more than the {latents} of a latent: it '
+                "works on a given picture and cannot paint from a prompt alone."
+            )
+        step = self.autoencoder.downscale
+        if resolved.width % step or resolved.height % step:
+            raise RequestError(f"size {resolved.width}x{resolved.height}: both sides must divide by {step}.")
+        self._make_sigmas(resolved)
+        self._require_memory(resolved)
+        return resolved.model_copy(
+            update={
+                "model": self.name,
+                "model_hash": self.hash,
+                "device": str(self.compute.device),
+                "dtype": self.compute.dtype_name,
+            }
+        )
+
+    @torch.inference_mode()
+    def paint(
+        self,
+        requests: Sequence[ResolvedRequest],
+        *,
+        on_progress: OnProgress | None = None,
+        first: int = 0,
+        num_images: int | None = None,
+    ) -> Result:
+        """Paint one batch, a picture for each request; they are resolved and differ in prompts and seed alone.
+
+        `first` and `num_images` say where in a longer run the batch stands, for the callback. `Stopped` passes through.
+        """
+        request = requests[0]
+        self._check_alike(requests)
+        sampler = find_sampler(request.sampler)
+        sigmas = self._make_sigmas(request)
+        conditionings, warnings = self._encode_texts(requests)
+        denoise = self._guide(sampler, requests, conditionings)
+        noise = ImageNoise(
+            [single.seed for single in requests],
+            self._latent_shape(request),
+            source=request.noise_source,
+            device=self.compute.device,
+            eta_noise_seed_delta=request.eta_noise_seed_delta,
+        )
+
+        def on_step(step: Step, x: Latent, denoised: Latent) -> None:
+            if on_progress is not None:
+                on_progress(
+                    Progress(
+                        step=step.index + 1,
+                        total=len(sigmas) - 1 if sampler.calls_per_step else None,
+                        sigma=step.sigma_next,
+                        denoised=denoised,
+                        first=first,
+                        num_images=num_images or len(requests),
+                    )
+                )
+
+        start, end = sigmas[0].item(), sigmas[-1].item()
+        x = noise.initial() * (math.hypot(1.0, start) if sampler.variance_preserving else start)
+        options = dict(request.sampler_options) | ({"noise": noise} if sampler.stochastic else {})
+        try:
+            x = sampler.function(denoise, x, sigmas, on_step=on_step, **options)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise MemoryNeededError(
+                f"Painting {len(requests)} of {request.width} x {request.height} pixels at once ran out of memory; "
+                "choose a smaller size or fewer pictures at once."
+            ) from error
+        # Where the sigmas stop above 0, the picture is the variance-preserving latent there, as CompVis decodes it.
+        latents = x / math.hypot(1.0, end)
+        if not latents.isfinite().all():
+            raise InkbloomError(
+                f"Sampling with {sampler.name} in {self.compute.dtype_name} gave numbers that are not finite; "
+                "try dtype float32, a lower guidance scale or another sampler."
+            )
+        return Result(
+            images=to_pictures(self.autoencoder.decode(latents)),
+            latents=latents.cpu(),
+            request=request,
+            requests=list(requests),
+            warnings=warnings,
+            stopped=False,
+        )
+
+    def _check_provenance(self, request: GenerationRequest) -> None:
+        """A request that names model, device or dtype means just that one."""
+        asked: dict[str, tuple[Any, Any]] = {
+            "model": (request.model, self.name),
+            "device": (request.device and choose_compute(request.device).device, self.compute.device),
+            "dtype": (request.dtype, self.compute.dtype_name),
+        }
+        if request.model_hash is not None:
+            asked["model_hash"] = (request.model_hash, self.hash)
+        for field, (wanted, present) in asked.items():
+            if wanted is not None and wanted != present:
+                raise RequestError(f'{field} "{wanted}": the loaded model has "{present}"; load the one you mean.')
+
+    def _check_alike(self, requests: Sequence[ResolvedRequest]) -> None:
+        own = {"prompt", "negative_prompt", "seed"}
+        common = requests[0].model_dump(exclude=own)
+        for request in requests[1:]:
+            other = request.model_dump(exclude=own)
+            differing = [field for field in common if common[field] != other[field]]
+            if differing:
+                raise RequestError(f"The pictures of a batch must agree in {differing[0]}.")
+
+    def _latent_shape(self, request: ResolvedRequest) -> tuple[int, int, int]:
+        step = self.autoencoder.downscale
+        return self.spec.autoencoder.latent_channels, request.height // step, request.width // step
+
+    def _make_sigmas(self, request: ResolvedRequest) -> torch.Tensor:
+        sampler = find_sampler(request.sampler)
+        return make_sigmas(
+            request.schedule,
+            request.steps,
+            self.spec.noise_schedule.build(),
+            sigma_min=request.sigma_min,
+            sigma_max=request.sigma_max,
+            rho=request.rho,
+            discard_penultimate=sampler.discard_penultimate,
+            family=self.spec.family,
+        )
+
+    def _require_memory(self, request: ResolvedRequest) -> None:
+        width, height = request.width, request.height
+        _, latent_height, latent_width = self._latent_shape(request)
+        together = min(request.batch_size, request.num_images)
+        rows = together * (1 if request.guidance_scale == 1 else 2)
+        needed = unet_bytes(self.spec.unet, latent_width, latent_height, rows, self.compute.dtype)
+        require(
+            needed, available_bytes(self.compute.device), f"Painting {together} of {width} x {height} pixels at once"
+        )
+        self.autoencoder.require_decode(width, height)
+
+    def _encode_texts(self, requests: Sequence[ResolvedRequest]) -> tuple[dict[str, Conditioning], list[str]]:
+        """The conditioning (1, tokens, width) of each distinct text, and warnings of what did not fit."""
+        texts = list(dict.fromkeys(text for request in requests for text in (request.prompt, request.negative_prompt)))
+        tokens = self.tokenizer.encode_padded(texts, self.spec.text.max_tokens)
+        encoded = self.text(tokens.ids.to(self.compute.device), skip_layers=requests[0].clip_skip - 1)
+        limit = self.spec.text.max_tokens - 2
+        warnings = [
+            f'The model reads {limit} tokens; the last {count} of "{_shorten(text)}" are left out.'
+            for text, count in zip(texts, tokens.dropped, strict=True)
+            if count
+        ]
+        return dict(zip(texts, encoded.split(1), strict=True)), warnings
+
+    def _guide(
+        self,
+        sampler: Sampler,
+        requests: Sequence[ResolvedRequest],
+        conditionings: dict[str, Conditioning],
+    ) -> ClassifierFreeGuidance:
+        request = requests[0]
+        guided = request.guidance_scale != 1 or sampler.needs_uncond
+        return ClassifierFreeGuidance(
+            model=ModelDenoiser(
+                self.unet, self.spec.noise_schedule.build(), self.spec.prediction, dtype=self.compute.dtype
+            ),
+            cond=torch.cat([conditionings[single.prompt] for single in requests]),
+            uncond=torch.cat([conditionings[single.negative_prompt] for single in requests]) if guided else None,
+            scale=request.guidance_scale,
+            rescale=request.guidance_rescale,
+            interval=request.guidance_interval or (0.0, math.inf),
+        )
+
+
+def load_autoencoder(
+    path: str | Path | None, compute: Compute, *, ema: bool = False, config: str | Path | None = None
+) -> Autoencoder:
+    """The autoencoder of a model file or folder alone; nothing else is read. None is the starter's."""
+    where = starter.FOLDER if path is None else Path(path)
+    loaded = load(
+        where,
+        components=("autoencoder",),
+        dtype=compute.autoencoder_dtype,
+        device=compute.device,
+        ema=ema,
+        config=config,
+    )
+    return Autoencoder(loaded.autoencoder, loaded.spec.latent_scale)
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:57] + "..."
