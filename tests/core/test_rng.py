@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -69,8 +70,7 @@ def test_increments_of_parts_add_up_to_that_of_the_whole(points: list[float]) ->
         if point < max(points):
             noise.brownian(max(points), point)
     levels = [*sorted(points, reverse=True), 0.0]
-    pairs = zip(levels[:-1], levels[1:], strict=True)
-    parts = sum(noise.brownian(high, low) * math.sqrt(high - low) for high, low in pairs)
+    parts = sum(noise.brownian(high, low) * math.sqrt(high - low) for high, low in pairwise(levels))
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-4 * math.sqrt(max(points)))
 
 

@@ -46,7 +46,8 @@ def test_published_numbers_of_stable_diffusion() -> None:
     assert STABLE_DIFFUSION.sigma_min == pytest.approx(0.0292, abs=5e-5)
     assert STABLE_DIFFUSION.sigma_max == pytest.approx(14.6146, abs=5e-5)
     peer = EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
-    torch.testing.assert_close(STABLE_DIFFUSION.sigmas.flip(0).float(), peer.sigmas[:-1], rtol=1e-5, atol=0)
+    # diffusers' 1 - alpha-bar loses digits in float32 where alpha-bar is near 1
+    torch.testing.assert_close(STABLE_DIFFUSION.sigmas.flip(0).float(), peer.sigmas[:-1], rtol=2e-5, atol=0)
 
 
 def test_zero_terminal_snr_keeps_the_first_and_empties_the_last() -> None:
@@ -75,7 +76,7 @@ def test_t_inverts_sigma(t: float) -> None:
 def test_whole_time_steps_stay_whole_in_float32() -> None:
     for t in range(1000):
         sigma = STABLE_DIFFUSION.sigma(t)
-        assert torch.tensor(STABLE_DIFFUSION.t(sigma), dtype=torch.float32).item() == pytest.approx(t, abs=1e-9)
+        assert torch.tensor(STABLE_DIFFUSION.t(sigma), dtype=torch.float32).item() == t
         assert STABLE_DIFFUSION.nearest_t(sigma * 1.0001) == t
 
 

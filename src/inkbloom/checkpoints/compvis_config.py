@@ -1,25 +1,29 @@
-"""CompVis' YAML configurations, read as data: the names of classes in them are never imported, only their numbers are used.
+"""CompVis' YAML configurations, read as data: the names of classes in them are never imported, only their numbers are
+used.
 
-What is absent has CompVis' own default. Sizes must agree with the tensors; what tensors cannot tell is taken from here: the
-noise schedule, the prediction, the latents' scale and the attention heads.
+What is absent has CompVis' own default. Sizes must agree with the tensors; what tensors cannot tell is taken from
+here: the noise schedule, the prediction, the latents' scale and the attention heads.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from inkbloom.core.errors import CheckpointError, InkbloomError, nearest
 from inkbloom.families.spec import ModelSpec
 from inkbloom.models.unet import UNetSpec
-from inkbloom.sampling.schedules import NoiseScheduleSpec
+from inkbloom.sampling.prediction import Prediction
+from inkbloom.sampling.schedules import NoiseScheduleSpec, ScheduleKind
+
+T = TypeVar("T")
 
 # CompVis' "linear" is linear in the square roots of the betas.
-_SCHEDULES = {"linear": "scaled_linear", "sqrt_linear": "linear", "cosine": "cosine"}
-_PREDICTIONS = {"eps": "epsilon", "v": "v_prediction", "x0": "sample"}
+_SCHEDULES: dict[str, ScheduleKind] = {"linear": "scaled_linear", "sqrt_linear": "linear", "cosine": "cosine"}
+_PREDICTIONS: dict[str, Prediction] = {"eps": "epsilon", "v": "v_prediction", "x0": "sample"}
 
 _MODEL = "model.params"
 _UNET = "model.params.unet_config.params"
@@ -43,7 +47,9 @@ class _Fields:
         value = self.root
         for name in field.split("."):
             if value is not None and not isinstance(value, dict):
-                raise CheckpointError(f"{self.path}: {field} cannot be read, because the field before it holds {value!r}.")
+                raise CheckpointError(
+                    f"{self.path}: {field} cannot be read, because the field before it holds {value!r}."
+                )
             value = value.get(name) if value else None
         if value is None or default is None:
             return default if value is None else value
@@ -56,7 +62,7 @@ class _Fields:
             raise self.wrong(field, value, f"of type {type(default).__name__}")
         return value
 
-    def choose(self, field: str, default: str, allowed: dict[str, str]) -> str:
+    def choose(self, field: str, default: str, allowed: dict[str, T]) -> T:
         value = self.get(field, default)
         if value not in allowed:
             raise CheckpointError(f'{self.path}: {field} is "{value}".{nearest(value, allowed)}')
@@ -82,21 +88,18 @@ def apply_config(path: Path, spec: ModelSpec) -> ModelSpec:
         raise CheckpointError(f'{path}: the field "model" is missing; a CompVis configuration has it.')
     _check_sizes(fields, spec)
     kind = fields.choose(f"{_MODEL}.beta_schedule", "linear", _SCHEDULES)
-    betas = {} if kind == "cosine" else {
-        "beta_start": fields.get(f"{_MODEL}.linear_start", 1e-4),
-        "beta_end": fields.get(f"{_MODEL}.linear_end", 2e-2),
-    }
     try:
         return dataclasses.replace(
             spec,
             unet=_with_heads(fields, spec.unet),
             latent_scale=fields.get(f"{_MODEL}.scale_factor", 1.0),
-            prediction=fields.choose(f"{_MODEL}.parameterization", "eps", _PREDICTIONS),  # pyright: ignore[reportArgumentType]
+            prediction=fields.choose(f"{_MODEL}.parameterization", "eps", _PREDICTIONS),
             noise_schedule=NoiseScheduleSpec(
-                kind=kind,  # pyright: ignore[reportArgumentType]
+                kind=kind,
+                beta_start=None if kind == "cosine" else fields.get(f"{_MODEL}.linear_start", 1e-4),
+                beta_end=None if kind == "cosine" else fields.get(f"{_MODEL}.linear_end", 2e-2),
                 timesteps=fields.get(f"{_MODEL}.timesteps", 1000),
                 zero_terminal_snr=spec.noise_schedule.zero_terminal_snr,
-                **betas,
             ),
         )
     except InkbloomError as error:

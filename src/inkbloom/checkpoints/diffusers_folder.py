@@ -1,8 +1,9 @@
-"""The diffusers layout: a folder with `model_index.json` and, for each network, its own folder of configuration and tensors.
+"""The diffusers layout: a folder with `model_index.json` and, for each network, its own folder of configuration and
+tensors.
 
-Each fact of ours is one field there. Fields that would change the arithmetic, and that we have no counterpart for, must have the
-one value that stands for what we do; a value that we do not know is an error and never ignored. Beware `attention_head_dim`: in
-the U-Net's configuration it is the *number* of heads.
+Each fact of ours is one field there. Fields that would change the arithmetic, and that we have no counterpart for,
+must have the one value that stands for what we do; a value that we do not know is an error and never ignored. Beware
+`attention_head_dim`: in the U-Net's configuration it is the *number* of heads.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from inkbloom.models.autoencoder import AutoencoderSpec
 from inkbloom.models.clip_text import ClipTextSpec
 from inkbloom.models.unet import UNetLevel, UNetSpec
 from inkbloom.sampling.prediction import Prediction
-from inkbloom.sampling.schedules import NoiseScheduleSpec
+from inkbloom.sampling.schedules import NoiseScheduleSpec, ScheduleKind
 from inkbloom.text.tokenizer import Tokenizer
 
 FOLDERS: dict[Component, str] = {"text": "text_encoder", "unet": "unet", "autoencoder": "vae"}
@@ -44,7 +45,11 @@ _PIPELINES = (
     "StableDiffusionInstructPix2PixPipeline",
 )
 
-SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
+SCHEDULES: dict[str, ScheduleKind] = {
+    "linear": "linear",
+    "scaled_linear": "scaled_linear",
+    "squaredcos_cap_v2": "cosine",
+}
 """diffusers' names of the noise schedules, and ours."""
 
 CROSS_DOWN, PLAIN_DOWN = "CrossAttnDownBlock2D", "DownBlock2D"
@@ -136,7 +141,9 @@ class Config:
 
     def choose(self, field: str, allowed: tuple[str, ...]) -> str:
         if self.get(field) not in allowed:
-            raise CheckpointError(f'{self.path}: {field} is "{self.values[field]}".{nearest(str(self.values[field]), allowed)}')
+            raise CheckpointError(
+                f'{self.path}: {field} is "{self.values[field]}".{nearest(str(self.values[field]), allowed)}'
+            )
         return self.values[field]
 
     def wrong(self, field: str, allowed: str) -> CheckpointError:
@@ -144,7 +151,7 @@ class Config:
 
 
 def open_folder(path: Path) -> ModelSource:
-    """Open a diffusers folder. `CheckpointError` says what is missing, or which field has a value that we cannot follow."""
+    """Open a diffusers folder. `CheckpointError` says what is missing, or which field we cannot follow."""
     check_folder(path)
     index = Config(path / "model_index.json", {})
     pipeline = index.get("_class_name")
@@ -154,7 +161,9 @@ def open_folder(path: Path) -> ModelSource:
         spec = _read_spec(path)
     except InkbloomError as error:
         raise error if str(path) in str(error) else CheckpointError(f"{path}: {error}") from error
-    parts = {component: _open_part(path / folder, component) for component, folder in FOLDERS.items()}
+    parts: dict[Component, Part] = {
+        component: _open_part(path / folder, component) for component, folder in FOLDERS.items()
+    }
     return ModelSource(path, "diffusers", spec, parts, lambda: Tokenizer.from_folder(path / "tokenizer"))
 
 
@@ -192,7 +201,10 @@ def _unet_spec(config: Config) -> UNetSpec:
     widths = config.get("block_out_channels")
     count = len(widths)
     down, up = config.get("down_block_types"), config.get("up_block_types")
-    for field, types, allowed in (("down_block_types", down, (CROSS_DOWN, PLAIN_DOWN)), ("up_block_types", up, (CROSS_UP, PLAIN_UP))):
+    for field, types, allowed in (
+        ("down_block_types", down, (CROSS_DOWN, PLAIN_DOWN)),
+        ("up_block_types", up, (CROSS_UP, PLAIN_UP)),
+    ):
         strange = [kind for kind in types if kind not in allowed]
         if strange:
             raise config.wrong(field, f"made of {' and '.join(allowed)} (not {strange[0]})")
@@ -202,7 +214,11 @@ def _unet_spec(config: Config) -> UNetSpec:
     heads_field = "num_attention_heads" if config.values.get("num_attention_heads") else "attention_head_dim"
     heads = config.each(heads_field, count)
     blocks = config.each("layers_per_block", count)
-    depths = config.each("transformer_layers_per_block", count) if "transformer_layers_per_block" in config.values else [1] * count
+    depths = (
+        config.each("transformer_layers_per_block", count)
+        if "transformer_layers_per_block" in config.values
+        else [1] * count
+    )
     return UNetSpec(
         levels=tuple(
             UNetLevel(
@@ -259,12 +275,12 @@ def _prediction(config: Config) -> Prediction:
 
 def _noise_schedule(config: Config) -> NoiseScheduleSpec:
     kind = SCHEDULES[config.choose("beta_schedule", tuple(SCHEDULES))]
-    betas = {} if kind == "cosine" else {"beta_start": config.get("beta_start"), "beta_end": config.get("beta_end")}
     return NoiseScheduleSpec(
-        kind=kind,  # pyright: ignore[reportArgumentType]
+        kind=kind,
+        beta_start=None if kind == "cosine" else config.get("beta_start"),
+        beta_end=None if kind == "cosine" else config.get("beta_end"),
         timesteps=config.integer("num_train_timesteps"),
         zero_terminal_snr=bool(config.values.get("rescale_betas_zero_snr", False)),
-        **betas,
     )
 
 
@@ -274,7 +290,7 @@ def _open_part(folder: Path, component: Component) -> Part:
 
 
 def _open_weights(folder: Path, component: Component) -> TensorFile:
-    """The tensors of one network: safetensors before pickles, whole files before shards, full precision before variants."""
+    """Tensors of one network: safetensors before pickles, full precision before variants, one file before shards."""
     for stem, suffix in ((STEMS[component], "safetensors"), (_PICKLE_STEMS[component], "bin")):
         for variant in ("", *_variants(folder, stem, suffix)):
             whole = folder / f"{stem}{variant}.{suffix}"
@@ -285,12 +301,17 @@ def _open_weights(folder: Path, component: Component) -> TensorFile:
                 shards = sorted(set(Config(index, {}).get("weight_map").values()))
                 return join((open_tensors(folder / shard) for shard in shards), index)
     raise CheckpointError(
-        f"{folder} has no weights; it needs {STEMS[component]}.safetensors (or its shards, a variant such as fp16, or .bin)."
+        f"{folder} has no weights; it needs {STEMS[component]}.safetensors, its shards, a variant such as fp16, or .bin."
     )
 
 
 def _variants(folder: Path, stem: str, suffix: str) -> list[str]:
-    """The variants that are there, as ".fp16"; the averaged weights' counterpart "non_ema" is not what the model paints with."""
+    """The variants that are there, as ".fp16", in the alphabet's order; not "non_ema", for whoever trains on."""
     found = {name.name.removeprefix(stem).removesuffix(f".{suffix}") for name in folder.glob(f"{stem}.*.{suffix}")}
-    found |= {name.name.removeprefix(f"{stem}.{suffix}.index").removesuffix(".json") for name in folder.glob(f"{stem}.{suffix}.index.*.json")}
-    return sorted(variant for variant in found if variant.count(".") == 1 and variant != ".non_ema" and "-of-" not in variant)
+    found |= {
+        name.name.removeprefix(f"{stem}.{suffix}.index").removesuffix(".json")
+        for name in folder.glob(f"{stem}.{suffix}.index.*.json")
+    }
+    return sorted(
+        variant for variant in found if variant.count(".") == 1 and variant != ".non_ema" and "-of-" not in variant
+    )

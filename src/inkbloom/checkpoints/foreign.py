@@ -1,4 +1,4 @@
-"""Files that are not a model of ours, recognised and called by their name: first by their first bytes, then by their tensors."""
+"""Files that are not a model of ours, called by their name: told by their first bytes, then by their tensors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def missing(path: Path) -> CheckpointError:
     """The error for a path where nothing is, with the names next to it that may have been meant."""
     message = f"There is no model at {path}."
     if path.parent.is_dir():
-        beside = [p.name for p in path.parent.iterdir() if p.suffix in _MODEL_SUFFIXES or (p / "model_index.json").is_file()]
+        beside = [
+            p.name for p in path.parent.iterdir() if p.suffix in _MODEL_SUFFIXES or (p / "model_index.json").is_file()
+        ]
         message += nearest(path.name, beside) if beside else f" {path.parent} holds no models."
     return CheckpointError(message)
 
@@ -77,7 +79,9 @@ def _has(pattern: str) -> Callable[[list[str]], bool]:
 _KINDS: list[tuple[str, Callable[[list[str]], bool]]] = [
     (
         "a LoRA (or another adapter of that kind)",
-        _has(r"\.lora_(down|up|A|B|linear_layer)\b|\.lora\.(down|up)\.|_lora\.(down|up)\.|\.(hada_w1|lokr_w1|oft_blocks|oft_diag|dora_scale)"),
+        _has(
+            r"\.lora_(down|up|A|B|linear_layer)\b|\.lora\.(down|up)\.|_lora\.(down|up)\.|\.(hada_w1|lokr_w1|oft_blocks|oft_diag|dora_scale)"
+        ),
     ),
     ("a textual-inversion embedding", _has(r"^(string_to_param|emb_params|clip_l|clip_g)$")),
     ("a textual-inversion embedding", lambda names: len(names) == 1 and "." not in names[0]),
@@ -92,7 +96,10 @@ _KINDS: list[tuple[str, Callable[[list[str]], bool]]] = [
     ("a U-Net of a diffusers folder, without its config", _has(r"^down_blocks\.0\.(resnets|attentions)\.0\.")),
     ("an autoencoder of a diffusers folder, without its config", _has(r"^encoder\.down_blocks\.0\.")),
     ("a hypernetwork", lambda names: {"768", "320"} <= set(names)),
-    ("an upscaler", _has(r"^(params_ema\.|params\.)?(conv_first\.|RRDB_trunk\.|model\.0\.weight$|model\.1\.sub\.)|^params_ema$")),
+    (
+        "an upscaler",
+        _has(r"^(params_ema\.|params\.)?(conv_first\.|RRDB_trunk\.|model\.0\.weight$|model\.1\.sub\.)|^params_ema$"),
+    ),
 ]
 
 

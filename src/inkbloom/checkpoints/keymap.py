@@ -1,8 +1,8 @@
 """The key maps: what each layer of our networks is called in the two layouts on disk.
 
-One table for each network, generated from its spec, with three columns: our module's path, its path in the LDM layout (CompVis'
-single files) and in the diffusers layout (folders). Every map, in either direction, is read off this table. Columns do not
-carry the prefixes under which a whole network lies in a single file; those are `LDM_PREFIX`.
+One table for each network, generated from its spec, with three columns: our module's path, its path in the LDM layout
+(CompVis' single files) and in the diffusers layout (folders). Every map, in either direction, is read off this table.
+Columns do not carry the prefixes under which a whole network lies in a single file; those are `LDM_PREFIX`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Row:
 
     def joined(self, part: Triple) -> Row:
         """The row of a module inside this one."""
-        return Row(*(f"{whole}.{name}" for whole, name in zip((self.ours, self.ldm, self.diffusers), part, strict=True)))
+        return Row(
+            *(f"{whole}.{name}" for whole, name in zip((self.ours, self.ldm, self.diffusers), part, strict=True))
+        )
 
 
 def rows(component: Component, spec: ModelSpec) -> list[Row]:
@@ -67,7 +69,8 @@ def names(component: Component, spec: ModelSpec, layout: Layout, ours: Iterable[
     return result
 
 
-# The LDM layout writes the autoencoder's attention as 1x1 convolutions: the numbers of our linear layers, two dimensions more.
+# The LDM layout writes the autoencoder's attention as 1x1 convolutions: the numbers of our linear layers, two
+# dimensions more.
 _LDM_CONV = re.compile(r"\.mid\.attn_1\.(q|k|v|proj_out)\.weight$")
 
 
@@ -77,7 +80,7 @@ def as_on_disk(tensor: Tensor, name: str) -> Tensor:
 
 
 def fits(shape: tuple[int, ...], ours: tuple[int, ...]) -> bool:
-    """Whether a tensor of this shape on disk is ours: as it is, or as a 1x1 convolution for our linear layer or the reverse."""
+    """Whether a tensor of this shape on disk is ours: the same shape, or a 1x1 convolution against a linear layer."""
     return shape == ours or (len(shape) + len(ours) == 6 and (*shape, 1, 1)[:4] == (*ours, 1, 1)[:4])
 
 
@@ -181,9 +184,13 @@ def _unet(spec: UNetSpec) -> Iterator[Row]:
     n = 1
     for i, level in enumerate(spec.levels):
         for j in range(level.num_blocks):
-            yield from _inside(Row(f"down.{i}.resnets.{j}", f"input_blocks.{n}.0", f"down_blocks.{i}.resnets.{j}"), _UNET_RESNET)
+            yield from _inside(
+                Row(f"down.{i}.resnets.{j}", f"input_blocks.{n}.0", f"down_blocks.{i}.resnets.{j}"), _UNET_RESNET
+            )
             if level.transformer_depth:
-                transformer = Row(f"down.{i}.transformers.{j}", f"input_blocks.{n}.1", f"down_blocks.{i}.attentions.{j}")
+                transformer = Row(
+                    f"down.{i}.transformers.{j}", f"input_blocks.{n}.1", f"down_blocks.{i}.attentions.{j}"
+                )
                 yield from _spatial_transformer(transformer, level.transformer_depth)
             n += 1
         if i < last:
@@ -196,18 +203,23 @@ def _unet(spec: UNetSpec) -> Iterator[Row]:
     )
     yield from _inside(Row("mid.resnet2", "middle_block.2", "mid_block.resnets.1"), _UNET_RESNET)
 
-    # On the way up, an upsampling shares the number of its level's last block, behind the transformer where there is one.
+    # On the way up, an upsampling shares the number of its level's last block, behind the transformer where there is
+    # one.
     n = 0
     for i, level in enumerate(reversed(spec.levels)):
         for j in range(level.num_blocks + 1):
-            yield from _inside(Row(f"up.{i}.resnets.{j}", f"output_blocks.{n}.0", f"up_blocks.{i}.resnets.{j}"), _UNET_RESNET)
+            yield from _inside(
+                Row(f"up.{i}.resnets.{j}", f"output_blocks.{n}.0", f"up_blocks.{i}.resnets.{j}"), _UNET_RESNET
+            )
             if level.transformer_depth:
                 transformer = Row(f"up.{i}.transformers.{j}", f"output_blocks.{n}.1", f"up_blocks.{i}.attentions.{j}")
                 yield from _spatial_transformer(transformer, level.transformer_depth)
             n += 1
         if i < last:
             place = 2 if level.transformer_depth else 1
-            yield Row(f"up.{i}.upsample.conv", f"output_blocks.{n - 1}.{place}.conv", f"up_blocks.{i}.upsamplers.0.conv")
+            yield Row(
+                f"up.{i}.upsample.conv", f"output_blocks.{n - 1}.{place}.conv", f"up_blocks.{i}.upsamplers.0.conv"
+            )
 
     yield Row("norm_out", "out.0", "conv_norm_out")
     yield Row("conv_out", "out.2", "conv_out")

@@ -1,8 +1,8 @@
 """The LDM layout: CompVis' single file, in which the networks lie side by side under prefixes.
 
-Such a file says nothing about itself but the names and shapes of its tensors; sizes are read off them, the rest is what every
-Stable Diffusion 1 file shares, unless one of these says otherwise, the later ones first: our own metadata (a whole spec), the
-community's marks for v-prediction, a CompVis configuration.
+Such a file says nothing about itself but the names and shapes of its tensors; sizes are read off them, the rest is
+what every Stable Diffusion 1 file shares, unless one of these says otherwise, the later ones first: our own metadata
+(a whole spec), the community's marks for v-prediction, a CompVis configuration.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ NUM_HEADS = 8
 HEAD_DIM = 64
 """Width of an attention head in CLIP's text transformers of all sizes."""
 
-_V_PREDICTION_MARK, _ZERO_SNR_MARK = "v_pred", "ztsnr"
+V_PREDICTION_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
+"""Empty tensors, by which files say what they predict and with which noise: a habit of the community."""
 
 # What training leaves behind next to the networks.
 _LEFTOVERS = re.compile(
     r"betas|alphas_cumprod(_prev)?|sqrt_\w+|log_one_minus_alphas_cumprod|posterior_\w+|logvar|lvlb_weights|scale_factor"
-    rf"|global_step|denoiser\.sigmas|{_V_PREDICTION_MARK}|{_ZERO_SNR_MARK}|cond_stage_model\.(logit_scale|text_projection)"
+    rf"|global_step|denoiser\.sigmas|{V_PREDICTION_MARK}|{ZERO_SNR_MARK}|cond_stage_model\.(logit_scale|text_projection)"
     r"|model_ema\..*"
 )
 
@@ -59,7 +60,7 @@ def open_ldm(path: Path, config: Path | None) -> ModelSource:
     parts = _split(file)
     if not parts:
         first = next(iter(file.shapes), None)
-        what = f"a file of {len(file.shapes)} unknown tensors, first \"{first}\"" if first else "a file without tensors"
+        what = f'a file of {len(file.shapes)} unknown tensors, first "{first}"' if first else "a file without tensors"
         raise refuse(path, what)
 
     spec = _read_spec(file, parts)
@@ -90,7 +91,7 @@ def _split(file: TensorFile) -> dict[Component, Part]:
 
 
 def _ema(file: TensorFile, parts: dict[Component, Part]) -> Part | None:
-    """The U-Net's averaged weights, whose names have lost their dots: "model_ema.diffusion_modelinput_blocks00weight"."""
+    """The U-Net's averaged weights, whose names lost their dots: "model_ema.diffusion_modelinput_blocks00weight"."""
     unet = parts.get("unet")
     if unet is None or not any(name.startswith(EMA_PREFIX) for name in file.shapes):
         return None
@@ -127,9 +128,9 @@ def _read_spec(file: TensorFile, parts: dict[Component, Part]) -> ModelSpec:
     except CheckpointError as error:
         raise CheckpointError(f"{file.path} is no Stable Diffusion 1 model: {error}") from error
     declared = file.metadata.get("modelspec.prediction_type", "epsilon")
-    if declared in ("v", "v_prediction") or _V_PREDICTION_MARK in file.shapes:
+    if declared in ("v", "v_prediction") or V_PREDICTION_MARK in file.shapes:
         spec = dataclasses.replace(spec, prediction="v_prediction")
-    if _ZERO_SNR_MARK in file.shapes:
+    if ZERO_SNR_MARK in file.shapes:
         schedule = dataclasses.replace(spec.noise_schedule, zero_terminal_snr=True)
         spec = dataclasses.replace(spec, noise_schedule=schedule, default_schedule="trailing")
     return spec
@@ -153,7 +154,7 @@ def _count(shapes: Shapes, template: str) -> int:
 
 
 def unet_spec(shapes: Shapes) -> UNetSpec:
-    """A U-Net's spec from its tensors' names (LDM's, no prefix) and shapes; heads are not told there, so `NUM_HEADS`."""
+    """A U-Net's spec from its tensors' names (LDM's, no prefix) and shapes, which do not tell heads: `NUM_HEADS`."""
     levels: list[UNetLevel] = []
     blocks: list[tuple[int, int]] = []  # channels and transformer depth of each block since the last downsampling
 
@@ -204,7 +205,9 @@ def text_spec(shapes: Shapes) -> ClipTextSpec:
     """A text encoder's spec from its tensors' names (today's, no prefix) and shapes."""
     width = _dim(shapes, "text_model.embeddings.token_embedding.weight", 1)
     if width % HEAD_DIM:
-        raise CheckpointError(f"its text encoder is {width} wide; CLIP's are a multiple of {HEAD_DIM}, the width of a head.")
+        raise CheckpointError(
+            f"its text encoder is {width} wide; CLIP's are a multiple of {HEAD_DIM}, the width of a head."
+        )
     return ClipTextSpec(
         width=width,
         num_layers=_count(shapes, "text_model.encoder.layers.{}.layer_norm1.weight"),

@@ -33,7 +33,7 @@ _LISTED = 10
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A model in memory. The networks that were not asked for are None; so is the tokenizer without the text encoder."""
+    """A model in memory. Networks that were not asked for are None; so is the tokenizer without the text encoder."""
 
     spec: ModelSpec
     tokenizer: Tokenizer | None
@@ -67,12 +67,14 @@ def load(
 ) -> LoadedModel:
     """Load a single file (LDM layout) or a diffusers folder; only tensors of the `components` are read.
 
-    The networks are built without memory, then given the file's mapped tensors one by one, each cast to `dtype` (None: as
-    stored) and moved to `device`, so that there is never more than one copy. `ema` takes the U-Net's averaged weights.
-    `config` is a CompVis YAML for a single file; by default the one with the file's own name beside it.
+    The networks are built without memory, then given the file's mapped tensors one by one, each cast to `dtype`
+    (None: as stored) and moved to `device`, so that there is never more than one copy. `ema` takes the U-Net's
+    averaged weights. `config` is a CompVis YAML for a single file; by default the one with the file's own name beside
+    it.
 
-    Raises `CheckpointError` for a file that is missing, damaged or something else, `UnsafeCheckpointError` for one that could
-    run code, `KeyMismatchError` where tensors are missing, too many or misshapen, `RequestError` for unknown components.
+    Raises `CheckpointError` for a file that is missing, damaged or something else, `UnsafeCheckpointError` for one
+    that could run code, `KeyMismatchError` where tensors are missing, too many or misshapen, `RequestError` for
+    unknown components.
     """
     source = _open(path, config)
     asked = _known(components)
@@ -152,15 +154,21 @@ def _require(source: ModelSource, components: Iterable[Component]) -> None:
     lacking = [LABELS[component] for component in components if component not in source.parts]
     if lacking:
         there = " and ".join(LABELS[component] for component in source.parts)
-        raise CheckpointError(f"{source.path} holds only the {there} of a model; its {' and '.join(lacking)} must come from elsewhere.")
+        raise CheckpointError(
+            f"{source.path} holds only the {there} of a model; its {' and '.join(lacking)} must come from elsewhere."
+        )
 
 
-def _plan(source: ModelSource, component: Component, part: Part, module: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """For each of our tensors the name in the file and the shape to give it; `KeyMismatchError` where they do not match."""
+def _plan(
+    source: ModelSource, component: Component, part: Part, module: nn.Module
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """For each of our tensors its name in the file and our shape; `KeyMismatchError` where they do not match."""
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     theirs = names(component, source.spec, source.layout, shapes)
     missing_names = [name for name in theirs.values() if name not in part.names]
-    extra = [name for name in part.names if name not in set(theirs.values()) and not LEFTOVERS[component].fullmatch(name)]
+    extra = [
+        name for name in part.names if name not in set(theirs.values()) and not LEFTOVERS[component].fullmatch(name)
+    ]
     misshapen = [
         f"{name} {list(part.shape(name))} instead of {list(shapes[ours])}"
         for ours, name in theirs.items()
@@ -172,7 +180,9 @@ def _plan(source: ModelSource, component: Component, part: Part, module: nn.Modu
         if found
     ]
     if problems:
-        raise KeyMismatchError(f"{source.path}: the tensors of the {LABELS[component]} do not match: {'; '.join(problems)}.")
+        raise KeyMismatchError(
+            f"{source.path}: the tensors of the {LABELS[component]} do not match: {'; '.join(problems)}."
+        )
     return {ours: (part.names[name], shapes[ours]) for ours, name in theirs.items()}
 
 

@@ -1,8 +1,9 @@
 """Reading `.ckpt`, `.pt`, `.pth` and `.bin`: pickles, which in the hands of Python's own `pickle` can run any code.
 
-Three guards, one behind the other. The pickle is first disassembled, which runs nothing, and every name in it must be one that
-tensors need. Names of pytorch_lightning and numpy, which trainers leave behind in original Stable Diffusion files, are replaced
-by stubs that do nothing. Then PyTorch's own restricted reader (`weights_only=True`) builds the tensors, with its own list.
+Three guards, one behind the other. The pickle is first disassembled, which runs nothing, and every name in it must be
+one that tensors need. Names of pytorch_lightning and numpy, which trainers leave behind in original Stable Diffusion
+files, are replaced by stubs that do nothing. Then PyTorch's own restricted reader (`weights_only=True`) builds the
+tensors, with its own list.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class _Inert:
 def read_pickle(path: Path) -> Any:
     """The object in a file of `torch.save`, its tensors on the CPU; mapped, not read, where the file is a ZIP archive.
 
-    Raises `UnsafeCheckpointError` with the names that do not belong in a model, `CheckpointError` where the file is damaged.
+    Raises `UnsafeCheckpointError` with the names that do not belong in a model, `CheckpointError` where the file is
+    damaged.
     """
     is_zip = zipfile.is_zipfile(path)
     names, protocol = _disassemble(path, is_zip)
@@ -62,13 +64,21 @@ def read_pickle(path: Path) -> Any:
     if protocol != 2:
         raise CheckpointError(f"{path} is a pickle of protocol {protocol}; PyTorch writes models in protocol 2.")
     # PyTorch's reader fills only true dictionaries, so a dictionary of theirs becomes one.
-    stubs = [
+    stubs: list[Any] = [
         (OrderedDict if name.endswith("Dict") else _Inert, name) for name in names if _INERT_NAMES.fullmatch(name)
     ]
     try:
         with _reading, torch.serialization.safe_globals(stubs):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise CheckpointError(f"{path} is truncated or damaged: {str(error).splitlines()[0]}") from error
 
 
@@ -95,7 +105,9 @@ def _pickles_of(path: Path) -> list[io.BytesIO]:
     with zipfile.ZipFile(path) as archive:
         members = archive.namelist()
         if any("/code/" in name for name in members):
-            raise CheckpointError(f"{path} is a TorchScript program, which inkbloom cannot use; it needs plain weights.")
+            raise CheckpointError(
+                f"{path} is a TorchScript program, which inkbloom cannot use; it needs plain weights."
+            )
         pickles = [name for name in members if name.endswith(".pkl")]
         if not pickles:
             raise CheckpointError(f"{path} is a ZIP archive without a PyTorch model in it.")

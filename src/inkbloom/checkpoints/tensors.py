@@ -36,7 +36,8 @@ class TensorFile:
 def open_tensors(path: Path) -> TensorFile:
     """Open a `.safetensors` file or a pickle of PyTorch's (told by content, not by name) and read its header.
 
-    Raises `CheckpointError` where it is missing, damaged or of another kind, `UnsafeCheckpointError` where it could run code.
+    Raises `CheckpointError` where it is missing, damaged or of another kind, `UnsafeCheckpointError` where it could
+    run code.
     """
     if check_first_bytes(path) == "safetensors":
         return _open_safetensors(path)
@@ -51,7 +52,9 @@ def join(files: Iterable[TensorFile], path: Path) -> TensorFile:
         if twice is not None:
             raise CheckpointError(f'"{twice}" is in two shards: {owner[twice].path} and {file.path}.')
         owner |= dict.fromkeys(file.shapes, file)
-    return TensorFile(path, {name: file.shapes[name] for name, file in owner.items()}, lambda name: owner[name].take(name))
+    return TensorFile(
+        path, {name: file.shapes[name] for name, file in owner.items()}, lambda name: owner[name].take(name)
+    )
 
 
 def _open_safetensors(path: Path) -> TensorFile:
@@ -92,7 +95,9 @@ def _open_pickle(path: Path) -> TensorFile:
         raise CheckpointError(f"{path} holds a {type(content).__name__}; a model is a dictionary of tensors.")
     nested = content.get("state_dict", content)
     if not isinstance(nested, dict):
-        raise CheckpointError(f'{path} holds a "state_dict" that is a {type(nested).__name__}; it must be a dictionary of tensors.')
+        raise CheckpointError(
+            f'{path} holds a "state_dict" that is a {type(nested).__name__}; it must be a dictionary of tensors.'
+        )
     tensors = {name: value for name, value in nested.items() if isinstance(value, Tensor)}
     metadata = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, str)}
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}

@@ -1,4 +1,5 @@
-"""What a model is, as frozen facts: the sizes of its networks, what it predicts, its noise, and how it likes to be sampled.
+"""What a model is, as frozen facts: the sizes of its networks, what it predicts, its noise, and how it likes to be
+sampled.
 
 A spec has one spelling on disk, `to_json`; the names of its fields are therefore permanent.
 """
@@ -19,6 +20,7 @@ from inkbloom.models.clip_text import ClipTextSpec
 from inkbloom.models.unet import UNetSpec
 from inkbloom.sampling.prediction import Prediction
 from inkbloom.sampling.schedules import NoiseScheduleSpec
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
@@ -46,17 +48,23 @@ class ModelSpec:
             raise CheckpointError(f"latent_scale is {self.latent_scale}; it must be a finite number above 0.")
         if self.default_size < 1 or self.default_size % self.autoencoder.downscale:
             raise CheckpointError(
-                f"default_size is {self.default_size}; it must be a multiple of the autoencoder's {self.autoencoder.downscale}."
+                f"default_size is {self.default_size}; it must be a multiple of {self.autoencoder.downscale}, "
+                "by which the autoencoder shrinks."
             )
         if self.default_steps < 1:
             raise CheckpointError(f"default_steps is {self.default_steps}; it must be at least 1.")
+        schedule = self.noise_schedule
+        if schedule.kind != "cosine" and None in (schedule.beta_start, schedule.beta_end):
+            raise CheckpointError(
+                "noise_schedule leaves its betas open; a model's spec must say beta_start and beta_end."
+            )
         self._check_widths()
 
     def _check_widths(self) -> None:
         unet, autoencoder, text = self.unet, self.autoencoder, self.text
         if unet.context_dim != text.width:
             raise CheckpointError(
-                f"The U-Net reads text vectors {unet.context_dim} wide, but the text encoder makes them {text.width} wide."
+                f"The U-Net reads text vectors {unet.context_dim} wide, but the text encoder's are {text.width} wide."
             )
         latents = autoencoder.latent_channels
         if unet.out_channels != latents or unet.in_channels < latents:

@@ -27,9 +27,7 @@ STARTER = ModelSpec(
     text=ClipTextSpec(width=192, num_layers=2, num_heads=3, vocab_size=1280),
     latent_scale=0.4,
     prediction="v_prediction",
-    noise_schedule=NoiseScheduleSpec(
-        kind="scaled_linear", beta_start=0.00085, beta_end=0.012, zero_terminal_snr=True
-    ),
+    noise_schedule=NoiseScheduleSpec(kind="scaled_linear", beta_start=0.00085, beta_end=0.012, zero_terminal_snr=True),
     default_size=128,
     default_sampler="DDIM",
     default_schedule="trailing",

@@ -33,8 +33,8 @@ class Autoencoder:
     def encode(self, picture: PILImage.Image | Image, *, noise: Latent | None = None) -> Latent:
         """The scaled latent of a picture, or of a batch of images in [-1, 1]; float32.
 
-        The mean of the encoder's distribution, or with standard normal `noise` a sample of it. `RequestError` unless both
-        sides divide by `downscale`; `MemoryNeededError` where the picture is too large.
+        The mean of the encoder's distribution, or with standard normal `noise` a sample of it. `RequestError` unless
+        both sides divide by `downscale`; `MemoryNeededError` where the picture is too large.
         """
         image = from_pictures([picture]) if isinstance(picture, PILImage.Image) else picture
         height, width = image.shape[2:]
@@ -59,8 +59,8 @@ class Autoencoder:
     def decode(self, latent: Latent) -> Image:
         """The images in [-1, 1] of scaled latents, float32.
 
-        Where half precision gives NaN, the network changes to float32 for good and decodes again. When memory runs out, the
-        pictures are decoded one by one, and if one alone does not fit, `MemoryNeededError` says so.
+        Where half precision gives NaN, the network changes to float32 for good and decodes again. When memory runs out,
+        the pictures are decoded one by one, and if one alone does not fit, `MemoryNeededError` says so.
         """
         height, width = (self.downscale * side for side in latent.shape[2:])
         chunk = max(1, PIXELS_AT_ONCE // (height * width))
@@ -99,7 +99,5 @@ class Autoencoder:
     @staticmethod
     def _finite(values: torch.Tensor, part: str) -> torch.Tensor:
         if not values.isfinite().all():
-            raise CheckpointError(
-                f"The {part} gives numbers that are not finite even in float32; its file may be damaged."
-            )
+            raise CheckpointError(f"The {part} gives numbers that are not finite, in float32 too; is its file damaged?")
         return values

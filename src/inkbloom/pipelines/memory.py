@@ -1,7 +1,7 @@
 """Does it fit? Refuse beforehand what surely does not, and recognise the moment when memory ran out.
 
-The estimates are lower bounds from the largest feature maps that exist at the same time; attention counts nothing, because
-its fused kernels never hold the matrix of all pairs. What passes may still run out: then `is_out_of_memory` tells.
+The estimates are lower bounds from the largest feature maps that exist at the same time; attention counts nothing,
+because its fused kernels never hold the matrix of all pairs. What passes may still run out: `is_out_of_memory` tells.
 """
 
 import os
@@ -17,14 +17,15 @@ BLOCK_MAPS = 3
 """Feature maps alive inside a residual block: its input, the normed input, and that after SiLU."""
 
 FEED_FORWARD_MAPS = 18
-"""Alive in a transformer block's feed-forward: its input and the normed one, the eight of the widening, four of GELU, four of the product."""
+"""Alive in a transformer block's feed-forward, in its widths: input 1, normed 1, widened 8, GELU 4, product 4."""
 
 _MEMORY_MAX = Path("/sys/fs/cgroup/memory.max")
 _MEMINFO = Path("/proc/meminfo")
 
 
 def decode_bytes(spec: AutoencoderSpec, width: int, height: int, dtype: torch.dtype) -> int:
-    """The least memory to decode one picture of so many pixels: its last level starts with the next deeper one's channels."""
+    """The least memory to decode one picture of so many pixels."""
+    # The last level starts with the channels of the one before.
     channels = max(spec.level_channels[:2])
     return BLOCK_MAPS * channels * width * height * dtype.itemsize
 

@@ -32,8 +32,8 @@ def to_pictures(images: Image) -> list[PILImage.Image]:
 def open_picture(path: Path) -> PILImage.Image:
     """A picture file as 8-bit RGB, upright.
 
-    EXIF rotation is applied; 16-bit greys are scaled down; transparent places become white. `RequestError` where the file is
-    missing, no picture, damaged, or so large that Pillow takes it for an attack.
+    EXIF rotation is applied; 16-bit greys are scaled down; transparent places become white. `RequestError` where the file
+    is missing, no picture, damaged, or so large that Pillow takes it for an attack.
     """
     try:
         with warnings.catch_warnings():
@@ -65,11 +65,11 @@ def _as_rgb(picture: PILImage.Image) -> PILImage.Image:
 
 
 def crop_to_multiple(picture: PILImage.Image, multiple: int) -> PILImage.Image:
-    """The middle of the picture, each side cut to the next lower multiple; `RequestError` where a side is shorter than one."""
+    """The middle of the picture, each side cut to the next lower multiple; `RequestError` where none is left."""
     width, height = (side // multiple * multiple for side in picture.size)
     if not width or not height:
         raise RequestError(
-            f"A picture of {picture.width} x {picture.height} pixels is too small; at least {multiple} x {multiple} is needed."
+            f"A picture of {picture.width} x {picture.height} pixels is too small; each side needs at least {multiple}."
         )
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     return picture.crop((left, top, left + width, top + height))
@@ -93,9 +93,9 @@ def make_grid(pictures: Sequence[PILImage.Image], columns: int) -> PILImage.Imag
 
 
 def latent_channels(latent: Latent, scale: int) -> PILImage.Image:
-    """The channels of one latent (1, c, h, w), two a row, as greys: 0 is the middle, the largest magnitude black or white.
+    """The channels of one latent (1, c, h, w), two a row, as greys; each point becomes a square of `scale` pixels.
 
-    Each latent point becomes a square of `scale` pixels.
+    0 is the middle grey, the largest magnitude black or white.
     """
     channels = latent[0].float().cpu()
     levels = 127.5 + 127.5 * channels / channels.abs().max().clamp(min=1e-8)

@@ -16,7 +16,7 @@ SSIM_SIGMA = 1.5
 
 
 def psnr(first: PILImage.Image, second: PILImage.Image) -> float:
-    """Peak signal-to-noise ratio in decibels, 10 log10(255^2 / MSE) over all pixels and channels; infinite where equal."""
+    """Peak signal-to-noise ratio in decibels: 10 log10(255^2 / MSE) over pixels and channels; infinite where equal."""
     a, b = _levels(first, second)
     error = (a - b).square().mean().item()
     return 10 * math.log10(PEAK**2 / error) if error else math.inf
@@ -25,7 +25,7 @@ def psnr(first: PILImage.Image, second: PILImage.Image) -> float:
 def ssim(first: PILImage.Image, second: PILImage.Image) -> float:
     """Structural similarity (Wang et al. 2004, Eq. 13), averaged over pixels and colour channels; 1 where equal.
 
-    As published: a Gaussian window of 11 x 11 with sigma 1.5, only where it lies inside the picture, K1 = 0.01, K2 = 0.03.
+    As published: a Gaussian window of 11 x 11, sigma 1.5, only where it lies inside the picture; K1 = 0.01, K2 = 0.03.
     `RequestError` for pictures smaller than the window.
     """
     a, b = _levels(first, second)

@@ -1,7 +1,7 @@
-"""What to paint: one frozen description, at once the Python arguments, the command line's flags and the provenance in the picture.
+"""What to paint: one frozen description, at once Python's arguments, the command line's flags and a picture's provenance.
 
-Names, ranges and defaults are said here and nowhere else. A field that is None takes the model's default; `resolved` fills
-all of them, so that a resolved request paints the same picture again.
+Names, ranges and defaults are said here and nowhere else. A field that is None takes the model's default; `resolved`
+fills all of them, so that a resolved request paints the same picture again.
 """
 
 import json
@@ -28,7 +28,7 @@ RANDOM_SEEDS = 2**32 - 2
 
 
 class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Everything that decides a picture. Constructing it checks each field; `RequestError` says what is wrong in one line."""
+    """Everything that decides a picture. Constructing it checks each field; `RequestError` says what is wrong."""
 
     prompt: str = Field(description="what to paint, in any language the model knows")
     negative_prompt: str = Field("", description="what to keep away from")
@@ -51,9 +51,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     num_images: int = Field(1, ge=1, le=10_000, description="how many pictures")
     batch_size: int = Field(1, ge=1, le=1024, description="at most so many at once; does not change the pictures")
     noise_source: Literal["cpu", "nv"] = Field("cpu", description="torch's CPU generator, or CUDA's (\"nv\"), anywhere")
-    eta_noise_seed_delta: int = Field(
-        0, ge=0, le=MAX_SEED, description="ENSD: added to the seed of the samplers' noise"
-    )
+    eta_noise_seed_delta: int = Field(0, ge=0, le=MAX_SEED, description="ENSD: added to the seed of later noise")
     model: str | None = Field(None, description="the name of the model that must be loaded")
     model_hash: str | None = Field(None, description="the first ten hexadecimal digits of its file's SHA-256")
     device: str | None = Field(None, description="such as cpu or cuda:0, as the model was loaded")
@@ -84,9 +82,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise ValueError(
-                "is not valid Unicode; the terminal or the file may use another encoding than UTF-8"
-            ) from None
+            raise ValueError("is not valid Unicode; was it written in another encoding than UTF-8?") from None
         if "\0" in text:
             raise ValueError("holds a NUL character, which cannot be written into a picture")
         return text
@@ -118,8 +114,9 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     def resolved(self, spec: "ModelSpec") -> "ResolvedRequest":
         """Fill every field that was left to the model, and draw the seed; `RequestError` where the model cannot do it.
 
-        "automatic" is the model's own schedule with the model's own sampler, and with every sampler where the noise ends in
-        zero terminal SNR: other schedules would not start there, or stay too long at its huge sigmas. Else the sampler's.
+        "automatic" is the model's own schedule with the model's own sampler, and with every sampler where the noise has
+        zero terminal SNR: other schedules would not start there, or stay too long at its huge sigmas. Else it is the
+        sampler's.
         """
         sampler = _find_sampler(self.sampler or spec.default_sampler)
         as_model = spec.noise_schedule.zero_terminal_snr or sampler.name == _find_sampler(spec.default_sampler).name
@@ -140,7 +137,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         last_seed = resolved.seed + resolved.num_images - 1
         if last_seed > MAX_SEED:
             raise RequestError(
-                f"seed {resolved.seed}: the last of {resolved.num_images} pictures would exceed {MAX_SEED}."
+                f"seed {resolved.seed}: with {resolved.num_images} pictures the last exceeds {MAX_SEED}."
             )
         layers = spec.text.num_layers
         if self.clip_skip > layers:
@@ -195,7 +192,7 @@ def _check_options(sampler: "Sampler", options: dict[str, OptionValue]) -> None:
         default = sampler.options[name]
         # bool is a kind of int to Python, not to us; None stands for a number that the sampler works out itself.
         if default is None or type(default) in (int, float):
-            fits, wanted = type(value) in (int, float) and math.isfinite(value), "a finite number"
+            fits, wanted = type(value) in (int, float) and math.isfinite(float(value)), "a finite number"
         else:
             fits, wanted = type(value) is type(default), "true or false" if type(default) is bool else "text"
         if not fits:
@@ -212,7 +209,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "missing" and len(first["loc"]) == 1:
         return f"{field} is missing."
     if first["type"] == "value_error":
-        return f"{field} {first['ctx']['error']}".strip()
+        return f"{field} {first.get('ctx', {}).get('error')}".strip()
     return f"{field} {_short(first['input'])}: must be {_allowed(field)}."
 
 

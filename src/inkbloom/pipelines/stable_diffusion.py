@@ -41,7 +41,7 @@ class Progress:
     total: int | None
     """Steps of this batch; None for a sampler that chooses its own number."""
     sigma: float
-    """The noise level reached; 0 at the end."""
+    """The noise level reached; mostly 0 at the end."""
     denoised: Latent
     """The present estimate of the batch's scaled latents, for previews (`autoencoder.decode`)."""
     first: int
@@ -76,7 +76,11 @@ class Result:
 class StableDiffusion:
     """A loaded model. It keeps no state between calls, so threads may share it where the device allows."""
 
-    def __init__(self, loaded: LoadedModel, compute: Compute) -> None:
+    def __init__(self, loaded: LoadedModel, autoencoder: Autoencoder, compute: Compute) -> None:
+        """`loaded` has text encoder and U-Net, in `compute.dtype`; `load` makes all three."""
+        assert loaded.tokenizer is not None
+        assert loaded.text is not None
+        assert loaded.unet is not None
         self.spec = loaded.spec
         self.name = loaded.name
         self.path = loaded.path
@@ -84,7 +88,7 @@ class StableDiffusion:
         self.tokenizer = loaded.tokenizer
         self.text = loaded.text
         self.unet = loaded.unet
-        self.autoencoder = Autoencoder(loaded.autoencoder, loaded.spec.latent_scale)
+        self.autoencoder = autoencoder
 
     @classmethod
     def load(
@@ -98,20 +102,31 @@ class StableDiffusion:
     ) -> "StableDiffusion":
         """Open a model file or diffusers folder; None is the starter, which comes with the package.
 
-        `device` and `dtype` are chosen by `choose_compute` where they are None. `ema` takes the averaged weights that some
-        training checkpoints hold; `config` is a CompVis YAML. Raises `CheckpointError`, and `RequestError` for device and dtype.
+        `device` and `dtype` are chosen by `choose_compute` where they are None. `ema` takes the averaged weights that
+        some training checkpoints hold; `config` is a CompVis YAML. Raises `CheckpointError`; for device and dtype
+        `RequestError`.
         """
         compute = choose_compute(device, dtype)
-        where = starter.FOLDER if path is None else Path(path)
-        options = {"device": compute.device, "ema": ema, "config": config}
-        loaded = load(where, components=("text", "unet"), dtype=compute.dtype, **options)
-        # Read apart, since its numbers may be finer than the U-Net's.
-        loaded.autoencoder = load_autoencoder(where, compute, ema=ema, config=config).network
-        return cls(loaded, compute)
+        # The autoencoder is read apart, since its numbers may be finer than the U-Net's.
+        autoencoder = load_autoencoder(path, compute, config=config)
+        loaded = load(
+            starter.FOLDER if path is None else path,
+            components=("text", "unet"),
+            dtype=compute.dtype,
+            device=compute.device,
+            ema=ema,
+            config=config,
+        )
+        return cls(loaded, autoencoder, compute)
 
     @cached_property
     def hash(self) -> str:
-        """The first ten hexadecimal digits of the file's SHA-256, by which A1111 and picture sites know a model."""
+        """The first ten hexadecimal digits of the file's SHA-256, by which A1111 and picture sites know a model.
+
+        Of a folder, that of its U-Net's (first) weights file.
+        """
+        if self.path.is_dir():
+            return file_hash(min(f for f in (self.path / "unet").iterdir() if f.suffix != ".json"))[:10]
         return file_hash(self.path)[:10]
 
     def generate(
@@ -159,8 +174,8 @@ class StableDiffusion:
         latents = self.spec.autoencoder.latent_channels
         if self.spec.unet.in_channels != latents:
             raise RequestError(
-                f'Model "{self.name}" reads {self.spec.unet.in_channels} channels, more than the {latents} of a latent: it '
-                "works on a given picture and cannot paint from a prompt alone."
+                f'Model "{self.name}" reads {self.spec.unet.in_channels} channels, more than the {latents} of a latent: '
+                "it works on a given picture and cannot paint from a prompt alone."
             )
         step = self.autoencoder.downscale
         if resolved.width % step or resolved.height % step:
@@ -327,19 +342,16 @@ class StableDiffusion:
         )
 
 
-def load_autoencoder(
-    path: str | Path | None, compute: Compute, *, ema: bool = False, config: str | Path | None = None
-) -> Autoencoder:
+def load_autoencoder(path: str | Path | None, compute: Compute, *, config: str | Path | None = None) -> Autoencoder:
     """The autoencoder of a model file or folder alone; nothing else is read. None is the starter's."""
-    where = starter.FOLDER if path is None else Path(path)
     loaded = load(
-        where,
+        starter.FOLDER if path is None else path,
         components=("autoencoder",),
         dtype=compute.autoencoder_dtype,
         device=compute.device,
-        ema=ema,
         config=config,
     )
+    assert loaded.autoencoder is not None
     return Autoencoder(loaded.autoencoder, loaded.spec.latent_scale)
 
 

@@ -160,6 +160,7 @@ def test_no_scenes_give_no_pictures():
             r'^Two objects do not fit if one is "big"; allowed are "small" and "normal"\.$',
         ),
         (lambda: Scene("sea", None, (), -1), r"^A scene's seed is 0 or more, not -1\.$"),
+        (lambda: sample_scenes(1, -2), r"^The seed of scenes is 0 or more, not -2\.$"),
         (lambda: sample_scenes(1, 0, num_objects=3), r"^A scene has 0, 1 or 2 objects, not 3\.$"),
         (lambda: sample_scenes(1, 0, held_out=True, num_objects=0), r"^No scene without objects is held out; .*\.$"),
         (lambda: render([], size=100), r"^The size of a rendered scene is a multiple of 16, not 100\.$"),

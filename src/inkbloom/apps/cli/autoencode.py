@@ -23,20 +23,22 @@ def autoencode(
     *,
     ckpt: Annotated[
         Path | None,
-        Parameter(name=("--ckpt", "--model"), help="Model file or folder; only its autoencoder is read. [default: the starter]"),
+        Parameter(
+            name=("--ckpt", "--model"),
+            help="Model file or folder; only its autoencoder is read. [default: the starter]",
+        ),
     ] = None,
     decode: Annotated[Path | None, Parameter(help="Decode this latent file instead of a picture.")] = None,
     outdir: Annotated[Path, Parameter(help="Where the files go.")] = Path("outputs/autoencode"),
     config: Annotated[Path | None, Parameter(help="CompVis YAML of the model. [default: read off the file]")] = None,
-    ema: Annotated[bool, Parameter(negative="", help="Take the averaged weights of a training checkpoint.")] = False,
     device: Annotated[str | None, Parameter(help="cuda, cuda:1, mps or cpu. [default: the best present]")] = None,
     dtype: Annotated[str | None, Parameter(help="float32, or float16 for half the memory on a GPU.")] = None,
 ) -> int:
     """Send a picture through the autoencoder and back.
 
-    Writes NAME-reconstruction.png, the scaled latent as NAME-latent.safetensors (under the key "latent"), and its channels
-    as NAME-channels.png, and prints the compression factor, PSNR and SSIM. The picture is turned upright, put on white where
-    it is transparent, and cut in the middle where its sides do not divide by 8.
+    Writes NAME-reconstruction.png, the scaled latent as NAME-latent.safetensors (under the key "latent"), and its
+    channels as NAME-channels.png, and prints the compression factor, PSNR and SSIM. The picture is turned upright, put on
+    white where it is transparent, and cut to its middle where its sides do not divide by 8.
 
     ```
     inkbloom autoencode photo.jpg
@@ -45,7 +47,9 @@ def autoencode(
     ```
     """
     if (picture is None) == (decode is None):
-        raise RequestError("Give either a picture or --decode with a latent file, as in: inkbloom autoencode photo.jpg.")
+        raise RequestError(
+            "Give either a picture or --decode with a latent file, as in: inkbloom autoencode photo.jpg."
+        )
 
     from inkbloom.pipelines.device import choose_compute
     from inkbloom.pipelines.saving import prepare_folder
@@ -54,7 +58,7 @@ def autoencode(
     compute = choose_compute(device, dtype)
     if decode is not None:
         latent = _read_latent(decode)
-        autoencoder = load_autoencoder(ckpt, compute, ema=ema, config=config)
+        autoencoder = load_autoencoder(ckpt, compute, config=config)
         _check_channels(latent, autoencoder, decode)
         prepare_folder(outdir)
         return _decode(latent, autoencoder, outdir, decode.stem)
@@ -63,7 +67,7 @@ def autoencode(
 
     assert picture is not None
     opened = open_picture(picture)
-    autoencoder = load_autoencoder(ckpt, compute, ema=ema, config=config)
+    autoencoder = load_autoencoder(ckpt, compute, config=config)
     prepare_folder(outdir)
     return _round_trip(opened, autoencoder, outdir, picture.stem)
 

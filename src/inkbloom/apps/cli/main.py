@@ -1,7 +1,7 @@
 """The command `inkbloom`: it registers the commands, and turns what went wrong into one line and an exit code.
 
-Exit codes: 0 done; 2 the user can mend it (one line on standard error says how); 130 stopped by Ctrl-C. Anything else is our
-mistake, and shows where. Torch is imported by the commands that need it, when they run, so that help comes at once.
+Exit codes: 0 done; 2 the user can mend it (one line on standard error says how); 130 stopped by Ctrl-C. Anything else is a
+mistake of ours, and shows where. Torch is imported by the commands that need it, when they run, so that help comes at once.
 """
 
 import sys
@@ -42,7 +42,7 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f'"{error.unused_tokens[0]}" is one word too many; put a text of several words in quotation marks.'
     if isinstance(error, UnknownOptionError) and error.argument_collection is not None:
-        names = [name for argument in error.argument_collection for name in argument.names]
+        names = [name for argument in error.argument_collection for name in argument.names if name.startswith("--")]
         name = error.token.keyword or error.token.value
         return f"Unknown option {name}.{nearest(name, names)}"
     return " ".join(str(error).split())

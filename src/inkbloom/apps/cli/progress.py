@@ -6,21 +6,21 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def step_bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a bar of `total` steps (None: unknown) with steps per second; the given function counts one step."""
+def step_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar of `total` steps (None: unknown) with steps per second; the given function is told how many are done."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda done: None
         return
 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 
     class Speed(TextColumn):
-        def render(self, task: Task):  # noqa: ANN202 - rich's own return type
+        def render(self, task: Task):
             self.text_format = f"{task.speed:.1f} steps/s" if task.speed else ""
             return super().render(task)
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Speed(""), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda done: bar.update(task, completed=done)

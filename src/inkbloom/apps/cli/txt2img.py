@@ -1,4 +1,4 @@
-"""`inkbloom txt2img`: prompts to pictures, with every flag of CompVis's `scripts/txt2img.py` and modern ones beside them."""
+"""`inkbloom txt2img`: prompts to pictures, with every flag of CompVis's `scripts/txt2img.py`, and modern ones."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from cyclopts import Group, Parameter, validators
 from inkbloom.core.errors import RequestError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from inkbloom.pipelines.request import GenerationRequest, OptionValue, ResolvedRequest
     from inkbloom.pipelines.stable_diffusion import StableDiffusion
 
@@ -61,7 +63,9 @@ class Txt2ImgOptions:
     ] = False
     eta: Annotated[
         float | None,
-        _flag("--ddim_eta", "--eta", group=COMPVIS, help="Noise of DDIM and ancestral samplers. [default: the sampler's]"),
+        _flag(
+            "--ddim_eta", "--eta", group=COMPVIS, help="Noise of DDIM and ancestral samplers. [default: the sampler's]"
+        ),
     ] = None
     n_iter: Annotated[
         int, _flag("--n_iter", group=COMPVIS, validator=AT_LEAST_1, help="How often to paint n_samples pictures.")
@@ -76,7 +80,8 @@ class Txt2ImgOptions:
         int | None, _flag("--C", group=COMPVIS, help="Latent channels; must be the model's. [default: the model's]")
     ] = None
     factor: Annotated[
-        int | None, _flag("--f", group=COMPVIS, help="Pixels a latent point; must be the model's. [default: the model's]")
+        int | None,
+        _flag("--f", group=COMPVIS, help="Pixels a latent point; must be the model's. [default: the model's]"),
     ] = None
     n_samples: Annotated[
         int,
@@ -100,25 +105,28 @@ class Txt2ImgOptions:
     ] = None
     ckpt: Annotated[
         Path | None,
-        _flag("--ckpt", "--model", group=COMPVIS, help=".safetensors, .ckpt or diffusers folder. [default: the starter]"),
+        _flag(
+            "--ckpt", "--model", group=COMPVIS, help=".safetensors, .ckpt or diffusers folder. [default: the starter]"
+        ),
     ] = None
-    seed: Annotated[
-        int, _flag("--seed", group=COMPVIS, help="Picture i of the run takes seed + i; -1 = random.")
-    ] = 42
+    seed: Annotated[int, _flag("--seed", group=COMPVIS, help="Picture i of the run takes seed + i; -1 = random.")] = 42
     precision: Annotated[
         Literal["full", "autocast"],
         _flag("--precision", group=COMPVIS, help="full = float32; autocast = what suits the device."),
     ] = "autocast"
     negative_prompt: Annotated[str, _flag("--negative-prompt", group=MODERN, help="What to keep away from.")] = ""
     sampler: Annotated[
-        str | None, _flag("--sampler", group=MODERN, help='Such as "Euler a" or "DPM++ 2M Karras". [default: the model\'s]')
+        str | None,
+        _flag("--sampler", group=MODERN, help='Such as "Euler a" or "DPM++ 2M Karras". [default: the model\'s]'),
     ] = None
     schedule: Annotated[
         str | None, _flag("--schedule", group=MODERN, help="Such as karras. [default: the sampler's or the model's]")
     ] = None
     sampler_option: Annotated[
         tuple[str, ...],
-        _flag("--sampler-option", group=MODERN, negative_iterable="", help="NAME=VALUE, such as s_churn=0.5; repeatable."),
+        _flag(
+            "--sampler-option", group=MODERN, negative_iterable="", help="NAME=VALUE, such as s_churn=0.5; repeatable."
+        ),
     ] = field(default=())
     guidance_rescale: Annotated[
         float, _flag("--guidance-rescale", group=MODERN, help="0 to 1 (Lin et al. 2023); 0 = off.")
@@ -131,9 +139,12 @@ class Txt2ImgOptions:
         str | None, _flag("--device", group=MODERN, help="cuda, cuda:1, mps or cpu. [default: the best present]")
     ] = None
     dtype: Annotated[
-        str | None, _flag("--dtype", group=MODERN, help="float32, bfloat16 or float16. [default: what suits the device]")
+        str | None,
+        _flag("--dtype", group=MODERN, help="float32, bfloat16 or float16. [default: what suits the device]"),
     ] = None
-    ema: Annotated[bool, _switch("--ema", group=MODERN, help="Take the averaged weights of a training checkpoint.")] = False
+    ema: Annotated[bool, _switch("--ema", group=MODERN, help="Take the averaged weights of a training checkpoint.")] = (
+        False
+    )
 
 
 def txt2img(
@@ -275,7 +286,7 @@ class _Run:
         self.prompts = prompts
         self.options = options
         self.samples = options.outdir / "samples"
-        self.pictures = []
+        self.pictures: list[Image] = []
         self.saved: list[Path] = []
 
     def paint(self) -> int:
@@ -290,9 +301,10 @@ class _Run:
         warned: set[str] = set()
         started = time.monotonic()
         try:
-            with step_bar("Painting", self._total_steps(len(batches))) as count_step:
-                for batch in batches:
-                    result = self.model.paint(batch, on_progress=lambda _: count_step())
+            with step_bar("Painting", self._total_steps(len(batches))) as show:
+                for number, batch in enumerate(batches):
+                    before = number * self.request.steps
+                    result = self.model.paint(batch, on_progress=lambda p, before=before: show(before + p.step))
                     self.pictures += result.images
                     for line in result.warnings:
                         if line not in warned:

@@ -61,7 +61,7 @@ def _split(sigma: float, sigma_next: float, eta: float, end: float) -> tuple[flo
     return down, math.sqrt(max(0.0, sigma_next**2 - down**2))
 
 
-@sampler("DPM fast", order=2, stochastic=True, aliases=("k_dpm_fast",))
+@sampler("DPM fast", order=3, stochastic=True, aliases=("k_dpm_fast",))
 def dpm_fast(
     denoise: Denoiser,
     x: Latent,

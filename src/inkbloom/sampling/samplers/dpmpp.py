@@ -167,7 +167,7 @@ def dpmpp_2s_ancestral(
 
 @sampler(
     "DPM++ 3M SDE",
-    order=3,
+    order=2,
     stochastic=True,
     aliases=("k_dpmpp_3m_sde",),
     schedule="exponential",
@@ -183,7 +183,11 @@ def dpmpp_3m_sde(
     s_noise: float = 1.0,
     on_step: OnStep = ignore,
 ) -> Latent:
-    """k-diffusion's DPM-Solver++(3M) SDE: a quadratic through the last three `denoised`. One call for each step."""
+    """k-diffusion's DPM-Solver++(3M) SDE: a quadratic through the last three `denoised`. One call for each step.
+
+    The published weight of the quadratic term, phi_3 where its integral is 2 phi_3, makes the order 2 and not 3; it is
+    kept, as in diffusers, since pictures depend on it.
+    """
     past: list[tuple[float, Latent]] = []  # (the step's h, denoised), newest first, without the current one
     for step in walk(sigmas):
         denoised = denoise(x, step.sigma)

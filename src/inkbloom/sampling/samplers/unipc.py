@@ -13,7 +13,7 @@ from inkbloom.sampling.samplers.moves import drift
 _VARIANTS = ("bh1", "bh2")
 
 
-@sampler("UniPC", order=3, schedule="leading", variance_preserving=True)
+@sampler("UniPC", order=4, schedule="leading", variance_preserving=True)
 def unipc(
     denoise: Denoiser,
     x: Latent,
@@ -25,7 +25,7 @@ def unipc(
 ) -> Latent:
     """UniPC of the data prediction, multistep (Zhao et al. 2023, Algorithms 5 to 8). One call for each step.
 
-    `order` is that of the predictor, from 1 to 3; the first and the last steps use fewer points. `variant` names
+    `order` is that of the predictor, from 1 to 3, the corrector adds one; the first and the last steps use fewer points. `variant` names
     B(h): "bh1" is h, "bh2" is e^h - 1; it matters only where a single difference is used. A step to 0 returns
     `denoised`. Raises `RequestError` for other options.
     """

@@ -32,8 +32,8 @@ Templates = dict[str, tuple[str, ...]]
 class _Grammar:
     """One language's words; of each tuple the first is canonical.
 
-    Templates know {a} and {b}, the objects as full phrases ("a dog", 一只狗); {n} and {m}, the same without
-    article or measure word; {where}, {scene} and {tag} of the place; and {side}, the column. They are sorted by what a scene holds:
+    Templates know {a} and {b}, the objects as full phrases ("a dog", 一只狗); {n} and {m}, the same without article or
+    measure word; {where}, {scene} and {tag}, the place; and {side}, the column. They are sorted by what a scene holds:
     "empty", "one", "side" (one object beside the middle) or "two".
     """
 

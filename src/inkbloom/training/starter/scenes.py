@@ -128,8 +128,11 @@ def sample_scenes(
 
     62 % show one object, 33 % two different ones, 5 % none (`num_objects` fixes the number); 20 % are plain, the other
     places come evenly. `held_out`: False for training, True for the combinations that it never sees, None for all.
-    Raises `RequestError` for more than two objects, and for held-out scenes without objects: there are none.
+    Raises `RequestError` for negative seeds, for more than two objects, and for held-out scenes without any: there are
+    none.
     """
+    if seed < 0:  # Python's generator would give the scenes of -seed
+        raise RequestError(f"The seed of scenes is 0 or more, not {seed}.")
     if num_objects not in (None, 0, 1, 2):
         raise RequestError(f"A scene has 0, 1 or 2 objects, not {num_objects}.")
     if held_out and num_objects == 0:

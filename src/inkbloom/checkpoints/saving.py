@@ -1,0 +1,188 @@
+"""Writing a model so that every other program opens it: one file in the LDM layout, or a diffusers folder.
+
+Everything is written under a temporary name next to its place and renamed at the end, so that a full disk or a kill
+leaves nothing half-written there, and an older model stays until the new one is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inkbloom.checkpoints.diffusers_config import folder_configs
+from inkbloom.checkpoints.diffusers_folder import FOLDERS, SPEC_FILE, STEMS
+from inkbloom.checkpoints.keymap import COMPONENTS, LDM_PREFIX, Component, Layout, as_on_disk, names
+from inkbloom.checkpoints.ldm import MERGES_KEY, SPEC_KEY, V_PREDICTION_MARK, VOCAB_KEY, ZERO_SNR_MARK
+from inkbloom.checkpoints.loading import LABELS, LoadedModel
+from inkbloom.core.errors import OutputError, RequestError
+from inkbloom.text.tokenizer import Tokenizer
+
+_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64"}
+
+
+def save_ldm(
+    path: str | Path,
+    model: LoadedModel,
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write the networks that `model` has as one `.safetensors` or `.ckpt` file in the LDM layout.
+
+    `dtype` None keeps each tensor's own. The spec, and a tokenizer that is not CLIP's, go into the metadata; other
+    programs find there and in empty marker tensors that a model predicts v. Raises `OutputError` where the file
+    cannot be written, `RequestError` for another ending or dtype.
+    """
+    path = Path(path)
+    if path.suffix not in (".safetensors", ".ckpt"):
+        raise RequestError(f'A single-file model ends in .safetensors or .ckpt, not in "{path.suffix}" ({path}).')
+    state: dict[str, Tensor] = {}
+    for component in COMPONENTS:
+        if _network(model, component) is not None:
+            tensors = _tensors(model, component, "ldm")
+            state |= {LDM_PREFIX[component] + name: tensor for name, tensor in tensors.items()}
+    if model.spec.prediction == "v_prediction":
+        state[V_PREDICTION_MARK] = torch.zeros(0)
+    if model.spec.noise_schedule.zero_terminal_snr:
+        state[ZERO_SNR_MARK] = torch.zeros(0)
+    facts = _metadata(model) | dict(metadata or {})
+
+    def write(place: Path) -> None:
+        if path.suffix == ".safetensors":
+            write_safetensors(place, state, dtype=dtype, metadata=facts)
+        else:
+            cast = {name: tensor.to("cpu", _allowed(dtype, tensor)) for name, tensor in state.items()}
+            torch.save({"state_dict": cast, **facts}, place)
+
+    _write_whole(path, write)
+
+
+def save_diffusers(folder: str | Path, model: LoadedModel, *, dtype: torch.dtype | None = None) -> None:
+    """Write `model` as a folder that diffusers' `StableDiffusionPipeline` and most other programs open.
+
+    `dtype` None keeps each tensor's own. A model that is already there is replaced; any other folder is left alone.
+    Raises `OutputError` where the folder cannot be written, `RequestError` where `model` lacks a network or for
+    another dtype.
+    """
+    folder = Path(folder)
+    lacking = [LABELS[component] for component in COMPONENTS if _network(model, component) is None]
+    if lacking or model.tokenizer is None:
+        raise RequestError(
+            f"A diffusers folder needs a whole model; this one lacks its {', '.join(lacking) or 'tokenizer'}."
+        )
+    tokenizer = model.tokenizer
+    configs = folder_configs(model.spec, tokenizer)
+
+    def write(place: Path) -> None:
+        place.mkdir()
+        for name, config in configs.items():
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (place / SPEC_FILE).write_text(model.spec.to_json() + "\n", encoding="utf-8")
+        tokenizer.save(place / "tokenizer", length=model.spec.text.max_tokens)
+        for component in COMPONENTS:
+            file = place / FOLDERS[component] / f"{STEMS[component]}.safetensors"
+            write_safetensors(file, _tensors(model, component, "diffusers"), dtype=dtype)
+
+    _write_whole(folder, write)
+
+
+def write_safetensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write tensors in the safetensors format, each cast and moved by itself; the same tensors give the same bytes.
+
+    (The library's own writer takes them all cast at once and orders the metadata at random.)
+    """
+    # Wide types first, so that every tensor starts at a multiple of its items' size.
+    order = sorted(tensors, key=lambda name: (-_allowed(dtype, tensors[name]).itemsize, name))
+    header: dict[str, Any] = {"__metadata__": {"format": "pt", **(metadata or {})}}
+    end = 0
+    for name in order:
+        kind = _allowed(dtype, tensors[name])
+        start, end = end, end + tensors[name].numel() * kind.itemsize
+        header[name] = {"dtype": _DTYPES[kind], "shape": list(tensors[name].shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name in order:
+            tensor = tensors[name].detach().to("cpu", _allowed(dtype, tensors[name]))
+            file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+
+
+def _allowed(dtype: torch.dtype | None, tensor: Tensor) -> torch.dtype:
+    chosen = tensor.dtype if dtype is None else dtype
+    if chosen not in _DTYPES:
+        raise RequestError(f"A model cannot be saved as {chosen}; allowed are {', '.join(map(str, _DTYPES))}.")
+    return chosen
+
+
+def _network(model: LoadedModel, component: Component) -> nn.Module | None:
+    return getattr(model, component)
+
+
+def _tensors(model: LoadedModel, component: Component, layout: Layout) -> dict[str, Tensor]:
+    """The tensors of one network under the layout's names and in its shapes."""
+    network = _network(model, component)
+    state = network.state_dict() if network is not None else {}
+    theirs = names(component, model.spec, layout, state)
+    return {theirs[ours]: as_on_disk(tensor, theirs[ours]) for ours, tensor in state.items()}
+
+
+def _metadata(model: LoadedModel) -> dict[str, str]:
+    facts = {
+        SPEC_KEY: model.spec.to_json(),
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": "stable-diffusion-v1",
+        "modelspec.title": model.name,
+        "modelspec.resolution": f"{model.spec.default_size}x{model.spec.default_size}",
+        "modelspec.prediction_type": {"v_prediction": "v"}.get(model.spec.prediction, model.spec.prediction),
+    }
+    if model.tokenizer is not None:
+        own, clip = _tokenizer_files(model.tokenizer), _tokenizer_files(Tokenizer.clip())
+        facts |= own if own != clip else {}
+    return facts
+
+
+def _tokenizer_files(tokenizer: Tokenizer) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save(Path(folder))
+        files = {VOCAB_KEY: "vocab.json", MERGES_KEY: "merges.txt"}
+        return {key: Path(folder, name).read_text(encoding="utf-8") for key, name in files.items()}
+
+
+def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a file or folder under a temporary name, then put it at `path`; a failure leaves nothing."""
+    if path.is_dir() and any(path.iterdir()) and not (path / "model_index.json").is_file():
+        raise OutputError(f"{path} is a folder with other things in it; give a new name, or that of an older model.")
+    temporary, older = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        if path.is_dir():
+            path.rename(older)  # a folder that is not empty cannot be replaced in one step
+        temporary.replace(path)
+    except (OSError, RuntimeError, OutputError) as error:
+        # torch.save says RuntimeError where the disk is full.
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        raise OutputError(f"{path} cannot be written: {reason}.") from error
+    finally:
+        for leftover in (temporary, older):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
