@@ -114,9 +114,14 @@ def row(scores: Scores) -> str:
 
 
 def curves(run: Path) -> str:
-    """Ten lines of each stage's log."""
+    """Ten lines of each part's log."""
     lines = ["\n## Training\n"]
-    for stage, metrics in (("autoencoder", ("loss", "psnr")), ("diffusion", ("loss", "held_out_loss"))):
+    parts = {
+        "autoencoder/crops": ("loss", "psnr"),
+        "autoencoder/whole": ("loss", "psnr"),
+        "diffusion": ("loss", "held_out_loss"),
+    }
+    for stage, metrics in parts.items():
         log = [json.loads(line) for line in (run / stage / "log.jsonl").read_text().splitlines()]
         lines += [f"\n### {stage}\n", "| minutes | step | " + " | ".join(metrics) + " |", "|---" * (2 + len(metrics)) + "|"]
         for entry in [log[round(i * (len(log) - 1) / 10)] for i in range(1, 11)]:

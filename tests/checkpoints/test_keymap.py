@@ -57,7 +57,9 @@ def test_both_layouts_agree_with_the_peers_conversion(component: Component, tiny
 
 
 def test_text_names_are_those_of_clip(tiny: LoadedModel) -> None:
-    theirs = names("text", tiny.spec, "ldm", ["position_embedding", "layers.1.attention.out.bias", "layers.0.fc1.weight"])
+    theirs = names(
+        "text", tiny.spec, "ldm", ["position_embedding", "layers.1.attention.out.bias", "layers.0.fc1.weight"]
+    )
     assert list(theirs.values()) == [
         "text_model.embeddings.position_embedding.weight",
         "text_model.encoder.layers.1.self_attn.out_proj.bias",
@@ -72,7 +74,11 @@ def test_text_names_are_those_of_clip(tiny: LoadedModel) -> None:
         ("text", "final_layer_norm.bias", "text_model.final_layer_norm.bias"),
         ("text", "text_model.final_layer_norm.bias", "text_model.final_layer_norm.bias"),
         ("autoencoder", "encoder.mid_block.attentions.0.query.bias", "encoder.mid_block.attentions.0.to_q.bias"),
-        ("autoencoder", "decoder.mid_block.attentions.0.proj_attn.weight", "decoder.mid_block.attentions.0.to_out.0.weight"),
+        (
+            "autoencoder",
+            "decoder.mid_block.attentions.0.proj_attn.weight",
+            "decoder.mid_block.attentions.0.to_out.0.weight",
+        ),
         ("unet", "conv_in.weight", "conv_in.weight"),
     ],
 )

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import struct
 from collections.abc import Callable
 from itertools import product
@@ -33,7 +34,9 @@ def sd1_unet() -> Shapes:
     down |= {10: (1280, 1280), 11: (1280, 1280)}
     up = {0: (2560, 1280), 1: (2560, 1280), 2: (2560, 1280), 3: (2560, 1280), 4: (2560, 1280), 5: (1920, 1280)}
     up |= {6: (1920, 640), 7: (1280, 640), 8: (960, 640), 9: (960, 320), 10: (640, 320), 11: (640, 320)}
-    resnets = {f"input_blocks.{n}.0": io for n, io in down.items()} | {f"output_blocks.{n}.0": io for n, io in up.items()}
+    resnets = {f"input_blocks.{n}.0": io for n, io in down.items()} | {
+        f"output_blocks.{n}.0": io for n, io in up.items()
+    }
     resnets |= {"middle_block.0": (1280, 1280), "middle_block.2": (1280, 1280)}
     for name, (i, o) in resnets.items():
         out |= layer(f"{name}.in_layers.0", i) | layer(f"{name}.in_layers.2", o, i, 3, 3)
@@ -62,8 +65,16 @@ def sd1_unet() -> Shapes:
 
 def sd1_autoencoder() -> Shapes:
     out = layer("quant_conv", 8, 8, 1, 1) | layer("post_quant_conv", 4, 4, 1, 1)
-    out |= layer("encoder.conv_in", 128, 3, 3, 3) | layer("encoder.norm_out", 512) | layer("encoder.conv_out", 8, 512, 3, 3)
-    out |= layer("decoder.conv_in", 512, 4, 3, 3) | layer("decoder.norm_out", 128) | layer("decoder.conv_out", 3, 128, 3, 3)
+    out |= (
+        layer("encoder.conv_in", 128, 3, 3, 3)
+        | layer("encoder.norm_out", 512)
+        | layer("encoder.conv_out", 8, 512, 3, 3)
+    )
+    out |= (
+        layer("decoder.conv_in", 512, 4, 3, 3)
+        | layer("decoder.norm_out", 128)
+        | layer("decoder.conv_out", 3, 128, 3, 3)
+    )
     blocks = {"encoder.down.0.block.0": (128, 128), "encoder.down.1.block.0": (128, 256)}
     blocks |= {"encoder.down.2.block.0": (256, 512), "encoder.down.3.block.0": (512, 512)}
     blocks |= {f"encoder.down.{i}.block.1": (c, c) for i, c in enumerate((128, 256, 512, 512))}
@@ -120,7 +131,9 @@ def write_hollow(path: Path, shapes: Shapes, metadata: dict[str, str] | None = N
     return path
 
 
-LEFT_BY_TRAINING: Shapes = {name: (1000,) for name in ("betas", "alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "logvar")}
+LEFT_BY_TRAINING: Shapes = {
+    name: (1000,) for name in ("betas", "alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "logvar")
+}
 LEFT_BY_TRAINING |= {"first_stage_model.loss.logvar": (), "cond_stage_model.logit_scale": (), "model_ema.decay": ()}
 
 
@@ -191,7 +204,11 @@ def test_tiny_sizes_are_read_off_the_header(ldm_file: Path, tiny_spec: ModelSpec
 
 def test_our_own_metadata_says_the_whole_spec(tiny: LoadedModel, tmp_path: Path) -> None:
     spec = dataclasses.replace(
-        tiny.spec, family="starter", latent_scale=0.5, default_steps=7, unet=dataclasses.replace(tiny.spec.unet, norm_groups=8)
+        tiny.spec,
+        family="starter",
+        latent_scale=0.5,
+        default_steps=7,
+        unet=dataclasses.replace(tiny.spec.unet, norm_groups=8),
     )
     save_ldm(tmp_path / "x.safetensors", dataclasses.replace(tiny, spec=spec))
     assert detect(tmp_path / "x.safetensors") == spec
@@ -258,9 +275,7 @@ def test_missing_extra_and_misshapen_tensors_are_listed(ldm_file: Path, tmp_path
     message = str(caught.value)
     assert "the tensors of the U-Net do not match" in message
     assert "1 missing: out.2.bias;" in message
-    assert "12 extra: more.0, " in message
-    assert "more.9" in message
-    assert "more.11" not in message.replace("more.11,", "more.11 ").split("misshapen")[0] or "..." in message
+    assert re.search(r"12 extra: (more\.\d+, ){10}\.\.\.; 1 misshapen", message)
     assert "1 misshapen: time_embed.2.bias [3] instead of [128]" in message
     assert "\n" not in message
     load(path, components=["autoencoder"])  # whose tensors are in order

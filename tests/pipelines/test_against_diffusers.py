@@ -1,7 +1,8 @@
 """The whole pipeline against diffusers' StableDiffusionPipeline: the same weights, prompts and noise.
 
-Tolerances: latents 1e-4 of their standard deviation (measured: below 2e-5), pictures a mean of one grey level (measured:
-0.01). Differences that are no error: diffusers computes sigmas and time steps in float32.
+Tolerances: latents 1e-4 of their standard deviation, pictures a mean of one grey level. With DPM++ 2M Karras latents are
+allowed 1e-2 (measured: 3.3e-3), because diffusers rounds the time steps of Karras' sigmas to whole ones before it asks the
+U-Net, while k-diffusion and we interpolate.
 """
 
 from pathlib import Path
@@ -23,16 +24,12 @@ SEED = 7
 
 CASES = {
     "DDIM": (
-        {"sampler": "DDIM"},
+        1e-4,
         diffusers.DDIMScheduler,
         {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1, "timestep_spacing": "leading"},
     ),
-    "Euler": ({"sampler": "Euler"}, diffusers.EulerDiscreteScheduler, {"timestep_spacing": "linspace"}),
-    "DPM++ 2M Karras": (
-        {"sampler": "DPM++ 2M Karras"},
-        diffusers.DPMSolverMultistepScheduler,
-        {"use_karras_sigmas": True, "timestep_spacing": "linspace", "final_sigmas_type": "zero"},
-    ),
+    "Euler": (1e-4, diffusers.EulerDiscreteScheduler, {"timestep_spacing": "linspace"}),
+    "DPM++ 2M Karras": (1e-2, diffusers.DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
 }
 
 
@@ -47,7 +44,7 @@ def reference(tiny_folder: Path) -> diffusers.StableDiffusionPipeline:
 
 @pytest.mark.parametrize("name", CASES)
 def test_equal_latents_and_pictures(name: str, reference: diffusers.StableDiffusionPipeline, tiny_file: Path) -> None:
-    fields, scheduler, settings = CASES[name]
+    tolerance, scheduler, settings = CASES[name]
     config = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
     reference.scheduler = scheduler(**config, **settings)
     asked = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "num_inference_steps": STEPS, "guidance_scale": 7.5}
@@ -59,10 +56,8 @@ def test_equal_latents_and_pictures(name: str, reference: diffusers.StableDiffus
 
     latents, picture = paint("latent"), paint("pil")[0]
     model = StableDiffusion.load(tiny_file, device="cpu")
-    result = model.generate(PROMPT, negative_prompt=NEGATIVE, steps=STEPS, guidance_scale=7.5, seed=SEED, **fields)
+    result = model.generate(PROMPT, negative_prompt=NEGATIVE, steps=STEPS, guidance_scale=7.5, seed=SEED, sampler=name)
     error = (result.latents - latents).square().mean().sqrt() / latents.std()
-    print(name, error)
-    assert error < 1e-4
+    assert error < tolerance
     grey = np.abs(np.asarray(result.images[0], dtype=float) - np.asarray(picture, dtype=float)).mean()
-    print(grey)
     assert grey < 1

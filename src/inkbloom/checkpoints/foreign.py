@@ -84,7 +84,6 @@ _KINDS: list[tuple[str, Callable[[list[str]], bool]]] = [
         ),
     ),
     ("a textual-inversion embedding", _has(r"^(string_to_param|emb_params|clip_l|clip_g)$")),
-    ("a textual-inversion embedding", lambda names: len(names) == 1 and "." not in names[0]),
     ("a ControlNet", _has(r"^(control_model\.|controlnet_cond_embedding\.|input_hint_block\.)")),
     ("a Flux model", _has(r"(^|\.)double_blocks\.0\.")),
     ("a Stable Diffusion 3 model", _has(r"(^|\.)joint_blocks\.0\.")),
@@ -100,6 +99,7 @@ _KINDS: list[tuple[str, Callable[[list[str]], bool]]] = [
         "an upscaler",
         _has(r"^(params_ema\.|params\.)?(conv_first\.|RRDB_trunk\.|model\.0\.weight$|model\.1\.sub\.)|^params_ema$"),
     ),
+    ("a textual-inversion embedding", lambda names: len(names) == 1 and "." not in names[0]),
 ]
 
 

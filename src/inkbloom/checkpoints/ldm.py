@@ -17,7 +17,7 @@ from inkbloom.checkpoints.foreign import kind_by_names, refuse
 from inkbloom.checkpoints.keymap import COMPONENTS, LDM_PREFIX, Component, modern
 from inkbloom.checkpoints.source import ModelSource, Part
 from inkbloom.checkpoints.tensors import TensorFile, open_tensors
-from inkbloom.core.errors import CheckpointError
+from inkbloom.core.errors import CheckpointError, nearest
 from inkbloom.families.sd1 import SD1
 from inkbloom.families.spec import ModelSpec
 from inkbloom.models.autoencoder import AutoencoderSpec
@@ -39,6 +39,9 @@ HEAD_DIM = 64
 
 V_PREDICTION_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
 """Empty tensors, by which files say what they predict and with which noise: a habit of the community."""
+
+_PREDICTION_KEY = "modelspec.prediction_type"
+_DECLARED = {"epsilon": "epsilon", "v": "v_prediction", "v_prediction": "v_prediction"}
 
 # What training leaves behind next to the networks.
 _LEFTOVERS = re.compile(
@@ -127,8 +130,10 @@ def _read_spec(file: TensorFile, parts: dict[Component, Part]) -> ModelSpec:
         )
     except CheckpointError as error:
         raise CheckpointError(f"{file.path} is no Stable Diffusion 1 model: {error}") from error
-    declared = file.metadata.get("modelspec.prediction_type", "epsilon")
-    if declared in ("v", "v_prediction") or V_PREDICTION_MARK in file.shapes:
+    declared = file.metadata.get(_PREDICTION_KEY, "epsilon")
+    if declared not in _DECLARED:
+        raise CheckpointError(f'{file.path}: {_PREDICTION_KEY} is "{declared}".{nearest(declared, _DECLARED)}')
+    if V_PREDICTION_MARK in file.shapes or _DECLARED[declared] == "v_prediction":
         spec = dataclasses.replace(spec, prediction="v_prediction")
     if ZERO_SNR_MARK in file.shapes:
         schedule = dataclasses.replace(spec.noise_schedule, zero_terminal_snr=True)

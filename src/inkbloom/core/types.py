@@ -1,21 +1,26 @@
 """The shapes that cross public boundaries, named once.
 
-Images are RGB in [-1, 1]; latents are scaled (multiplied by the family's scale factor), so that their variance is near 1.
-jaxtyping's shapes are checked in tests only. Where it is not installed (a bare GPU machine that only trains), the names
-stand for plain tensors.
+Images are RGB in [-1, 1]; latents are scaled (multiplied by the family's scale factor), so that their variance is near
+1. jaxtyping's shapes are checked in tests only. Where it is not installed (a bare GPU machine that only trains), the
+names stand for plain tensors.
 """
+
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-try:
+if TYPE_CHECKING:
     from jaxtyping import Float, Int
-except ModuleNotFoundError:
+else:
+    try:
+        from jaxtyping import Float, Int
+    except ModuleNotFoundError:
 
-    class _Unshaped:
-        def __getitem__(self, item: tuple[type, str]) -> type:
-            return item[0]
+        class _Unshaped:
+            def __getitem__(self, item: tuple[type, str]) -> type:
+                return item[0]
 
-    Float = Int = _Unshaped()
+        Float = Int = _Unshaped()
 
 Image = Float[Tensor, "batch 3 height width"]
 Latent = Float[Tensor, "batch channels latent_height latent_width"]

@@ -210,7 +210,8 @@ def _explain(error: ValidationError) -> str:
         return f"{field} is missing."
     if first["type"] == "value_error":
         return f"{field} {first.get('ctx', {}).get('error')}".strip()
-    return f"{field} {_short(first['input'])}: must be {_allowed(field)}."
+    place = " ".join(str(part) for part in first["loc"][:2])
+    return f"{place} {_short(first['input'])}: must be {_allowed(field)}."
 
 
 def _short(value: Any) -> str:
@@ -238,6 +239,6 @@ def _allowed(field: str) -> str:
 
 
 _SHAPES = {
-    "sampler_options": "names with plain values",
+    "sampler_options": "finite numbers, true, false or text, by name",
     "guidance_interval": "two finite numbers, the sigmas between which to guide",
 }

@@ -66,8 +66,9 @@ def target(prediction: Prediction, x0: Latent, noise: Latent, alpha_bar: Float[T
         case "epsilon":
             return noise
         case "v_prediction":
-            alpha_bar = alpha_bar.to(x0)[:, None, None, None]
-            return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * x0
+            # The roots before the cast: 1 - alpha_bar would lose half its digits in float32
+            signal, spread = (part.sqrt().to(x0)[:, None, None, None] for part in (alpha_bar, 1 - alpha_bar))
+            return signal * noise - spread * x0
         case "sample":
             return x0
 

@@ -53,14 +53,9 @@ def posterior(x0: Latent, x_t: Latent, t: Int[Tensor, "batch"], schedule: NoiseS
     mean = (sqrt(alpha-bar_{t-1}) beta_t x0 + sqrt(alpha_t) (1 - alpha-bar_{t-1}) x_t) / (1 - alpha-bar_t)
     variance = beta_t (1 - alpha-bar_{t-1}) / (1 - alpha-bar_t)
     """
-    before, after, alphas, betas = (
-        _alpha_bars_before(schedule),
-        schedule.alphas_cumprod,
-        schedule.alphas,
-        schedule.betas,
-    )
-    of_x0 = _at(before.sqrt() * betas / (1 - after), t, x0)
-    of_x_t = _at(alphas.sqrt() * (1 - before) / (1 - after), t, x0)
+    before, after = _alpha_bars_before(schedule), schedule.alphas_cumprod
+    of_x0 = _at(before.sqrt() * schedule.betas / (1 - after), t, x0)
+    of_x_t = _at(schedule.alphas.sqrt() * (1 - before) / (1 - after), t, x0)
     return Gaussian(of_x0 * x0 + of_x_t * x_t, _at(_posterior_variances(schedule), t, x0))
 
 

@@ -93,7 +93,7 @@ def make_sigmas(
     beta_beta: float = 0.6,
     family: str = "sd1",
 ) -> Sigmas:
-    """The steps + 1 sigmas of a run, strictly decreasing, float64 on the CPU.
+    """The sigmas of a run, strictly decreasing, float64 on the CPU: steps + 1 (of "ddim" and "leading" sometimes more).
 
     `sigma_min`, `sigma_max`: the range, None for the noise schedule's own. `rho`: the curvature of "karras" (None: 7)
     and "polyexponential" (None: 1). `discard_penultimate`: make one step more and leave out the last sigma but one
@@ -140,9 +140,13 @@ def _ramp(start: float, end: float, n: int) -> Tensor:
 
 
 def _spaced(n: int, noise_schedule: NoiseSchedule) -> list[float]:
-    """sigma at n whole time steps from high to low, floor(i T / n) + 1 but at most T - 1, i = n - 1 ... 0."""
+    """sigma at the time steps 1, 1 + s, 1 + 2 s, ... of T from high to low, with the stride s = floor(T / n).
+
+    These are ceil(T / s) steps: n where n divides T, else a few more, as in CompVis' and A1111's DDIM (31 for 30).
+    """
     timesteps = noise_schedule.timesteps
-    return [noise_schedule.sigma(min(i * timesteps // n + 1, timesteps - 1)) for i in reversed(range(n))]
+    stride = max(timesteps // n, 1)
+    return [noise_schedule.sigma(min(t + 1, timesteps - 1)) for t in reversed(range(0, timesteps, stride))]
 
 
 @schedule("automatic", "Automatic")
@@ -237,10 +241,10 @@ def beta(n: int, *, sigma_min: float, sigma_max: float, beta_alpha: float, beta_
 
 @schedule("leading", "Leading")
 def leading(n: int, *, noise_schedule: NoiseSchedule) -> Sigmas:
-    """Time steps floor(i T / n) + 1, i = n - 1 ... 0, then t = 0: no 0 at the end, as in CompVis' DDIM and PLMS.
+    """The time steps of `_spaced`, then t = 0: no 0 at the end, as in CompVis' DDIM and PLMS.
 
-    Where n divides T these are the steps of CompVis and of diffusers' "leading". Elsewhere CompVis makes more than n,
-    and diffusers starts lower, at n = 600 of T = 1000 as low as t = 600; we make n, spread over the whole range.
+    Where n does not divide T, CompVis and A1111 make more than n steps, and so does this; diffusers makes n, and starts
+    lower.
     """
     return torch.tensor([*_spaced(n, noise_schedule), noise_schedule.sigma(0)], dtype=torch.float64)
 

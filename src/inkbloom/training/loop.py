@@ -43,6 +43,10 @@ class Budget:
         if self.seconds is None and self.steps is None:
             raise TrainingError("A training needs a budget: minutes, steps, or both.")
 
+    def part(self, share: float) -> "Budget":
+        """`share` (0 to 1) of the time, and all of the steps."""
+        return Budget(seconds=None if self.seconds is None else self.seconds * share, steps=self.steps)
+
     def progress(self, step: int, seconds: float) -> float:
         """The part of the budget used, from 0 to 1; time before a resume counts."""
         used = [0.0]

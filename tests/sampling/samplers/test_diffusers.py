@@ -1,6 +1,6 @@
 """diffusers' schedulers step by step with the same model: where the method is the same, so is the result.
 
-Their tables are recomputed in float64, so that the comparison sees formulas and not rounding: 1e-9 of the largest number.
+Their tables are recomputed in float64, so that the comparison sees formulas and not rounding: 1e-9 of the largest number, or of the data, which are at 1.
 """
 
 import math
@@ -12,6 +12,9 @@ import torch
 import inkbloom.sampling.samplers  # noqa: F401 - fills the registry
 from inkbloom.sampling.registry import find_sampler
 from inkbloom.sampling.schedules import NoiseSchedule
+
+# Older ways with NumPy inside of diffusers, no concern of ours.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SHAPE = (1, 2, 3, 3)
 SEED = 11
@@ -98,7 +101,7 @@ def assert_same(name, expected, sigmas, tolerance=1e-9, skip=0, **options):
     noise = {"noise": Draws(skip)} if sampler.stochastic else {}
     result = sampler.function(Mixture(), START * sigmas[0].item(), sigmas, **noise, **options)
     assert expected.isfinite().all()
-    assert (result - expected).abs().max() <= tolerance * expected.abs().max()
+    assert (result - expected).abs().max() <= tolerance * max(1.0, expected.abs().max())
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 20])

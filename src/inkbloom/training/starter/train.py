@@ -1,7 +1,6 @@
 """The starter from nothing: tokenizer, autoencoder, then U-Net and text encoder; written as a diffusers folder."""
 
 import dataclasses
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,17 +35,25 @@ def train_starter(
         raise TrainingError(f"minutes is {minutes}; it must be above 0.")
     if steps is not None and steps < 1:
         raise TrainingError(f"steps is {steps}; it must be at least 1.")
-    os.makedirs(folder, exist_ok=True)
-    budgets = [
-        Budget(seconds=None if minutes is None else minutes * 60 * share, steps=steps)
-        for share in (AUTOENCODER_SHARE, 1 - AUTOENCODER_SHARE)
-    ]
+    budget = Budget(seconds=None if minutes is None else minutes * 60, steps=steps)
     tokenizer = train_tokenizer(STARTER.text.vocab_size, seed)
     autoencoder = train_autoencoder(
-        STARTER.autoencoder, folder / "autoencoder", budgets[0], device=device, seed=seed, on_progress=on_progress
+        STARTER.autoencoder,
+        folder / "autoencoder",
+        budget.part(AUTOENCODER_SHARE),
+        device=device,
+        seed=seed,
+        on_progress=on_progress,
     )
     unet, text, scale = train_diffusion(
-        STARTER, autoencoder, tokenizer, folder / "diffusion", budgets[1], device=device, seed=seed, on_progress=on_progress
+        STARTER,
+        autoencoder,
+        tokenizer,
+        folder / "diffusion",
+        budget.part(1 - AUTOENCODER_SHARE),
+        device=device,
+        seed=seed,
+        on_progress=on_progress,
     )
     model = LoadedModel(
         spec=dataclasses.replace(STARTER, latent_scale=scale),

@@ -1,0 +1,133 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inkbloom import GenerationRequest, StableDiffusion
+from inkbloom.pipelines.pictures import make_grid
+
+QUICK = ("--device", "cpu", "--ddim_steps", "1")
+
+
+def request_in(path: Path) -> GenerationRequest:
+    with Image.open(path) as file:
+        return GenerationRequest.from_json(file.info["inkbloom"])
+
+
+def test_pictures_grid_and_report(run, tiny_file: Path, tmp_path: Path) -> None:
+    code, out, err = run("txt2img", "a dog", "--ckpt", tiny_file, "--outdir", tmp_path, "--seed", "7", *QUICK)
+    assert (code, err) == (0, "")
+    paths = sorted((tmp_path / "samples").iterdir())
+    assert [path.name for path in paths] == [f"{i:05}.png" for i in range(6)]
+    assert sorted(os.listdir(tmp_path)) == ["grid-0000.png", "samples"]
+    assert [request_in(path).seed for path in paths] == [7, 8, 9, 10, 11, 12]
+    assert out.startswith("Painted 6 pictures in ")
+    assert out.endswith(
+        f" s, saved as {tmp_path}/samples/00000.png to 00005.png, the grid as {tmp_path}/grid-0000.png (seed 7).\n"
+    )
+    pictures = [Image.open(path) for path in paths]
+    with Image.open(tmp_path / "grid-0000.png") as grid:
+        assert np.array_equal(np.asarray(grid), np.asarray(make_grid(pictures, 3)))
+
+
+def test_the_picture_is_that_of_the_python_interface(run, tiny_file: Path, tmp_path: Path) -> None:
+    run("txt2img", "--prompt", "a dog", "--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "1")
+    expected = StableDiffusion.load(tiny_file).generate("a dog", seed=42).images[0]
+    with Image.open(tmp_path / "samples" / "00000.png") as picture:
+        assert picture.tobytes() == expected.tobytes()
+
+
+def test_numbers_go_on_and_nothing_is_overwritten(run, tiny_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "00001.png").write_text("mine")
+    arguments = ("txt2img", "a dog", "--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "1", *QUICK)
+    for _ in range(2):
+        assert run(*arguments)[0] == 0
+    assert sorted(os.listdir(tmp_path / "samples")) == ["00001.png", "00002.png", "00003.png"]
+    assert sorted(os.listdir(tmp_path)) == ["grid-0000.png", "grid-0001.png", "samples"]
+
+
+@pytest.mark.parametrize("spelling", ["--skip_grid", "--skip-grid"])
+def test_skip_grid(run, tiny_file: Path, tmp_path: Path, spelling: str) -> None:
+    arguments = ("--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "2", *QUICK)
+    assert run("txt2img", "a dog", *arguments, spelling)[0] == 0
+    assert os.listdir(tmp_path) == ["samples"]
+
+
+def test_skip_save(run, tiny_file: Path, tmp_path: Path) -> None:
+    arguments = ("--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "2", *QUICK)
+    code, out, _ = run("txt2img", "a dog", *arguments, "--skip_save")
+    assert code == 0
+    assert os.listdir(tmp_path) == ["grid-0000.png"]
+    assert "saved as" not in out
+
+
+def test_prompts_from_a_file_with_a_short_last_chunk(run, tiny_file: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("\ufeffa dog\n\n  a cat  \n一只狗\n", encoding="utf-8")
+    arguments = ("--from-file", prompts, "--ckpt", tiny_file, "--outdir", tmp_path / "out", "--n_samples", "2")
+    assert run("txt2img", *arguments, *QUICK)[0] == 0
+    found = [request_in(path) for path in sorted((tmp_path / "out" / "samples").iterdir())]
+    assert [request.prompt for request in found] == ["a dog", "a cat", "一只狗"] * 2
+    assert [request.seed for request in found] == [42, 43, 44, 45, 46, 47]
+
+
+def test_fixed_code_starts_each_iteration_alike(run, tiny_file: Path, tmp_path: Path) -> None:
+    arguments = ("--ckpt", tiny_file, "--outdir", tmp_path, "--n_samples", "2", "--fixed_code", *QUICK)
+    assert run("txt2img", "a dog", *arguments)[0] == 0
+    assert [request_in(path).seed for path in sorted((tmp_path / "samples").iterdir())] == [42, 43, 42, 43]
+
+
+@pytest.mark.parametrize(
+    ("flags", "fields"),
+    [
+        (("--plms",), {"sampler": "PLMS", "schedule": "leading"}),
+        (("--plms", "--ddim_eta", "0"), {"sampler": "PLMS", "sampler_options": {}}),
+        (("--dpm_solver", "--plms"), {"sampler": "DPM-Solver"}),
+        (("--ddim_eta", "0.5"), {"sampler": "DDIM", "sampler_options": {"eta": 0.5}}),
+        (("--H", "128", "--W", "64", "--C", "4", "--f", "8"), {"height": 128, "width": 64}),
+        (("--scale", "1.5", "--precision", "full"), {"guidance_scale": 1.5, "dtype": "float32"}),
+        (("--guidance-scale", "3", "--negative-prompt", "rain"), {"guidance_scale": 3.0, "negative_prompt": "rain"}),
+        (("--sampler", "Euler Karras", "--sampler-option", "s_churn=0.5"),
+         {"sampler": "Euler", "schedule": "karras", "sampler_options": {"s_churn": 0.5}}),
+        (("--schedule", "beta", "--clip-skip", "2", "--noise-source", "nv", "--guidance-rescale", "0.5"),
+         {"schedule": "beta", "clip_skip": 2, "noise_source": "nv", "guidance_rescale": 0.5}),
+    ],
+)  # fmt: skip
+def test_flags_reach_the_request(run, tiny_file: Path, tmp_path: Path, flags: tuple[str, ...], fields: dict) -> None:
+    common = ("--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "1", "--skip_grid", *QUICK)
+    assert run("txt2img", "a dog", *common, *flags)[0] == 0
+    written = request_in(tmp_path / "samples" / "00000.png").model_dump()
+    assert {name: written[name] for name in fields} == fields
+
+
+def test_dropped_tokens_are_told_once(run, tiny_file: Path, tmp_path: Path) -> None:
+    code, _, err = run("txt2img", "dog " * 80, "--ckpt", tiny_file, "--outdir", tmp_path, "--n_samples", "1", *QUICK)
+    assert code == 0
+    assert err.count("\n") == 1
+    assert err.startswith("inkbloom: The model reads 75 tokens; the last 5 of ")
+
+
+def test_ctrl_c_keeps_what_was_finished(tiny_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "inkbloom", "txt2img", "a dog", "--ckpt", str(tiny_file), "--outdir", str(tmp_path)]
+    command += ["--n_iter", "500", "--n_samples", "1", "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    samples = tmp_path / "samples"
+    deadline = time.monotonic() + 120
+    while not (samples / "00001.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    names = sorted(os.listdir(samples))
+    assert (process.returncode, out) == (130, "")
+    assert err == f"inkbloom: stopped. {len(names)} of 500 pictures are kept in {samples}.\n"
+    assert names == [f"{i:05}.png" for i in range(len(names))]
+    for name in names:
+        with Image.open(samples / name) as picture:
+            picture.load()
