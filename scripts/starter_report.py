@@ -110,7 +110,9 @@ Left to right, top to bottom:
 
 
 def row(scores: Scores) -> str:
-    return " | ".join("-" if s is None else f"{s:.1%}" for s in (scores.scene, scores.first_object, scores.both_objects))
+    return " | ".join(
+        "-" if s is None else f"{s:.1%}" for s in (scores.scene, scores.first_object, scores.both_objects)
+    )
 
 
 def curves(run: Path) -> str:
@@ -123,7 +125,11 @@ def curves(run: Path) -> str:
     }
     for stage, metrics in parts.items():
         log = [json.loads(line) for line in (run / stage / "log.jsonl").read_text().splitlines()]
-        lines += [f"\n### {stage}\n", "| minutes | step | " + " | ".join(metrics) + " |", "|---" * (2 + len(metrics)) + "|"]
+        lines += [
+            f"\n### {stage}\n",
+            "| minutes | step | " + " | ".join(metrics) + " |",
+            "|---" * (2 + len(metrics)) + "|",
+        ]
         for entry in [log[round(i * (len(log) - 1) / 10)] for i in range(1, 11)]:
             values = [entry["metrics"].get(metric) for metric in metrics]
             cells = ["-" if value is None else f"{value:.4g}" for value in values]

@@ -1,4 +1,4 @@
-"""A tiny model with random weights in the shape of Stable Diffusion 1, in memory and on disk, for every room's tests."""
+"""A tiny model with random weights in the shape of Stable Diffusion 1, in memory and on disk, for all tests."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def tiny_model() -> LoadedModel:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         unet, autoencoder, text = UNet(TINY.unet), AutoencoderKL(TINY.autoencoder), ClipText(TINY.text)
-        # Outputs as strong as a trained network's, and dependent on the text, so that comparisons have something to see.
+        # Outputs as strong as a trained network's, so that comparisons have something to see.
         with torch.no_grad():
             context = torch.randn(4, 77, 64)
             noise = unet(torch.randn(4, 4, 8, 8), torch.full((4,), 500.0), context)

@@ -20,7 +20,8 @@ def test_exported_names() -> None:
 
 
 def test_help_needs_no_torch() -> None:
-    code = "import sys; from inkbloom.apps.cli.main import main; main(['txt2img', '--help']); sys.exit('torch' in sys.modules)"
+    run = "from inkbloom.apps.cli.main import main; main(['txt2img', '--help'])"
+    code = f"import sys; {run}; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "--fixed_code" in done.stdout

@@ -40,7 +40,7 @@ def test_every_row_is_of_a_layer_or_of_one_that_a_block_may_lack() -> None:
 
 @pytest.mark.parametrize("component", ["unet", "autoencoder"])
 def test_both_layouts_agree_with_the_peers_conversion(component: Component, tiny: LoadedModel) -> None:
-    """diffusers turns LDM's names and shapes into its own: into the very names and shapes that we write in its layout."""
+    """diffusers turns LDM's names and shapes into its own: the very ones that we write in its layout."""
     state = networks(tiny)[component].state_dict()
     ldm, other = (names(component, tiny.spec, layout, state) for layout in LAYOUTS)
     single_file = {ldm[name]: as_on_disk(tensor, ldm[name]) for name, tensor in state.items()}

@@ -131,9 +131,7 @@ def write_hollow(path: Path, shapes: Shapes, metadata: dict[str, str] | None = N
     return path
 
 
-LEFT_BY_TRAINING: Shapes = {
-    name: (1000,) for name in ("betas", "alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "logvar")
-}
+LEFT_BY_TRAINING: Shapes = dict.fromkeys(("betas", "alphas_cumprod", "sqrt_recip_alphas_cumprod", "logvar"), (1000,))
 LEFT_BY_TRAINING |= {"first_stage_model.loss.logvar": (), "cond_stage_model.logit_scale": (), "model_ema.decay": ()}
 
 
@@ -186,7 +184,7 @@ def test_marks_of_the_prediction(
 
 def test_an_unknown_prediction_in_the_metadata_is_an_error(tmp_path: Path) -> None:
     path = write_hollow(tmp_path / "x.safetensors", sd1_file(), {"modelspec.prediction_type": "flow"})
-    with pytest.raises(CheckpointError, match='modelspec.prediction_type is "flow"'):
+    with pytest.raises(CheckpointError, match=r'modelspec\.prediction_type is "flow"'):
         detect(path)
 
 

@@ -76,7 +76,7 @@ def test_a_name_met_twice_is_still_told(tmp_path: Path) -> None:
     """Pickle's newer protocols write a module's name once and recall it later."""
     path = tmp_path / "x.ckpt"
     path.write_bytes(pickle.dumps([Calls(eval, "1"), Calls(builtins.exec, "1")], 4))
-    with pytest.raises(UnsafeCheckpointError, match='names "builtins.eval", "builtins.exec"'):
+    with pytest.raises(UnsafeCheckpointError, match=r'names "builtins\.eval", "builtins\.exec"'):
         open_tensors(path)
 
 

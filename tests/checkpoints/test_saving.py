@@ -97,7 +97,7 @@ def test_diffusers_opens_the_folder(tiny: LoadedModel, tmp_path: Path) -> None:
     assert model.tokenizer is not None
     scheduler = peer.scheduler.config
     assert (scheduler.prediction_type, scheduler.rescale_betas_zero_snr) == ("v_prediction", True)
-    assert (scheduler.timestep_spacing, scheduler.steps_offset, scheduler.set_alpha_to_one) == ("trailing", 0, True)
+    assert (scheduler.timestep_spacing, scheduler.steps_offset, scheduler.set_alpha_to_one) == ("trailing", 1, True)
     alphas = model.spec.noise_schedule.build().alphas_cumprod
     assert torch.allclose(peer.scheduler.alphas_cumprod.double(), alphas, atol=1e-5)
     assert peer.vae.config.scaling_factor == 0.3
@@ -164,8 +164,8 @@ def test_a_model_is_replaced_other_folders_are_not(tiny: LoadedModel, folder: Pa
     (tmp_path / "photos" / "1.png").touch()
     with pytest.raises(OutputError, match="photos is a folder with other things in it"):
         save_diffusers(tmp_path / "photos", tiny)
-    with pytest.raises(OutputError, match="photos is a folder with other things in it"):
-        (tmp_path / "photos").rename(tmp_path / "photos.ckpt")
+    (tmp_path / "photos").rename(tmp_path / "photos.ckpt")
+    with pytest.raises(OutputError, match=r"photos\.ckpt is a folder with other things in it"):
         save_ldm(tmp_path / "photos.ckpt", tiny)
 
 
@@ -188,5 +188,5 @@ def test_a_full_disk_leaves_nothing_half_written(tiny: LoadedModel, tmp_path: Pa
 def test_a_place_that_cannot_be_written(tiny: LoadedModel, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for save, name in ((save_ldm, "x.safetensors"), (save_diffusers, "x")):
-        with pytest.raises(OutputError, match="cannot be written: (Not a directory|File exists)"):
+        with pytest.raises(OutputError, match=r"cannot be written: (Not a directory|File exists)"):
             save(tmp_path / "file" / name, tiny)

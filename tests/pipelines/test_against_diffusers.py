@@ -1,8 +1,8 @@
 """The whole pipeline against diffusers' StableDiffusionPipeline: the same weights, prompts and noise.
 
-Tolerances: latents 1e-4 of their standard deviation, pictures a mean of one grey level. With DPM++ 2M Karras latents are
-allowed 1e-2 (measured: 3.3e-3), because diffusers rounds the time steps of Karras' sigmas to whole ones before it asks the
-U-Net, while k-diffusion and we interpolate.
+Tolerances: latents 1e-4 of their standard deviation, pictures a mean of one grey level. With DPM++ 2M Karras latents
+are allowed 1e-2 (measured: 3.3e-3), because diffusers rounds the time steps of Karras' sigmas to whole ones before it
+asks the U-Net, while k-diffusion and we interpolate.
 """
 
 from pathlib import Path

@@ -32,10 +32,10 @@ def test_cuda() -> None:
 
 @pytest.mark.parametrize("device", ["cuda:99", "tpu"])
 def test_absent_devices(device: str) -> None:
-    with pytest.raises(RequestError, match=f'Device "{device}" is not on this machine. Present: .*cpu'):
+    with pytest.raises(RequestError, match=rf'Device "{device}" is not on this machine\. Present: .*cpu'):
         choose_compute(device)
 
 
 def test_unknown_dtype() -> None:
-    with pytest.raises(RequestError, match='Unknown dtype "float61". Did you mean "float16"'):
+    with pytest.raises(RequestError, match=r'Unknown dtype "float61"\. Did you mean "float16"'):
         choose_compute("cpu", "float61")

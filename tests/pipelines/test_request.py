@@ -91,9 +91,18 @@ def test_a_resolved_request_is_a_request_again() -> None:
         ({"dtype": "int8"}, "dtype 'int8': must be float32 or bfloat16 or float16."),
         ({"sampler": "Eule"}, 'Unknown sampler "Eule". Did you mean "Euler"'),
         ({"schedule": "karas"}, 'Unknown schedule "karas". Did you mean "karras"'),
-        ({"sampler": "Euler Karras", "schedule": "beta"}, 'sampler "Euler Karras" names its schedule, but schedule is "beta"'),
-        ({"sampler_options": {"eta": [1]}}, "sampler_options eta [1]: must be finite numbers, true, false or text, by name."),
-        ({"guidance_interval": (3, 1)}, "guidance_interval (3.0, 1.0): the first sigma must be at least 0 and below the second"),
+        (
+            {"sampler": "Euler Karras", "schedule": "beta"},
+            'sampler "Euler Karras" names its schedule, but schedule is "beta"',
+        ),
+        (
+            {"sampler_options": {"eta": [1]}},
+            "sampler_options eta [1]: must be finite numbers, true, false or text, by name.",
+        ),
+        (
+            {"guidance_interval": (3, 1)},
+            "guidance_interval (3.0, 1.0): the first sigma must be at least 0 and below the second",
+        ),
         ({"promt": "x"}, 'Unknown field "promt". Did you mean "prompt"'),
         ({"prompt": "a\0b"}, "prompt holds a NUL character, which cannot be written into a picture"),
         ({"prompt": "\udcff"}, "prompt is not valid Unicode; was it written in another encoding than UTF-8?"),
@@ -123,7 +132,9 @@ def test_what_the_model_cannot_do(fields: dict, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "The request is not JSON"), ("[]", "must be a JSON object, got list")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "The request is not JSON"), ("[]", "must be a JSON object, got list")]
+)
 def test_bad_json(text: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         GenerationRequest.from_json(text)

@@ -10,6 +10,7 @@ from inkbloom import GenerationRequest, StableDiffusion
 from inkbloom.checkpoints import LoadedModel, file_hash
 from inkbloom.core.errors import CheckpointError, InkbloomError, MemoryNeededError, RequestError, Stopped
 from inkbloom.pipelines.stable_diffusion import Progress
+from inkbloom.sampling import samplers  # noqa: F401 - fills the registry before it is asked below
 from inkbloom.sampling.registry import all_samplers
 
 
@@ -78,7 +79,8 @@ def test_compvis_ddim(model: StableDiffusion) -> None:
 
 def test_guidance_1_ignores_the_negative_prompt(model: StableDiffusion) -> None:
     latents = [
-        model.generate("a dog", negative_prompt=text, seed=7, guidance_scale=1.0, steps=2).latents for text in ("", "rain")
+        model.generate("a dog", negative_prompt=text, seed=7, guidance_scale=1.0, steps=2).latents
+        for text in ("", "rain")
     ]
     assert torch.equal(*latents)
 
@@ -142,9 +144,7 @@ def test_stopping_keeps_what_was_finished(model: StableDiffusion) -> None:
 
 def test_dropped_tokens_are_told(model: StableDiffusion) -> None:
     result = model.generate("dog " * 80, negative_prompt="rain", steps=1, num_images=2)
-    assert result.warnings == [
-        'The model reads 75 tokens; the last 5 of "dog dog dog dog dog dog dog dog dog dog dog dog dog dog d..." are left out.'
-    ]
+    assert result.warnings == [f'The model reads 75 tokens; the last 5 of "{"dog " * 14}d..." are left out.']
     assert model.generate("dog " * 75, steps=1).warnings == []
 
 
@@ -205,8 +205,10 @@ def test_half_precision(tiny_file: Path, model: StableDiffusion) -> None:
 
 def test_an_inpainting_model_cannot_paint_from_a_prompt(tiny_model: LoadedModel, model: StableDiffusion) -> None:
     wide = copy.copy(model)
-    wide.spec = wide.spec.__class__(**vars(wide.spec) | {"unet": wide.spec.unet.__class__(**vars(wide.spec.unet) | {"in_channels": 9})})
-    with pytest.raises(RequestError, match='Model "tiny" reads 9 channels, more than the 4 of a latent'):
+    wide.spec = wide.spec.__class__(
+        **vars(wide.spec) | {"unet": wide.spec.unet.__class__(**vars(wide.spec.unet) | {"in_channels": 9})}
+    )
+    with pytest.raises(RequestError, match='Model "tiny" reads 9 channels, not just the 4 of a latent'):
         wide.generate("a dog")
 
 

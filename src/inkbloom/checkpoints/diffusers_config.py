@@ -131,9 +131,10 @@ def _scheduler(spec: ModelSpec) -> dict[str, Any]:
         "num_train_timesteps": schedule.timesteps,
         "prediction_type": spec.prediction,
         "rescale_betas_zero_snr": schedule.zero_terminal_snr,
-        # A trailing run ends at sigma 0 (alpha 1), a leading one at the first time step, as CompVis does.
+        # A trailing run ends at sigma 0 (alpha 1), a leading one at the first time step, as CompVis does. The offset
+        # is of leading steps, but diffusers' pipeline insists on it.
         "set_alpha_to_one": trailing,
-        "steps_offset": 0 if trailing else 1,
+        "steps_offset": 1,
         "timestep_spacing": "trailing" if trailing else "leading",
         "trained_betas": None,
     }

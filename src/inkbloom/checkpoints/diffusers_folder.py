@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from inkbloom.checkpoints.foreign import check_folder, refuse
 from inkbloom.checkpoints.keymap import Component, modern
 from inkbloom.checkpoints.source import ModelSource, Part
 from inkbloom.checkpoints.tensors import TensorFile, join, open_tensors
-from inkbloom.core.errors import CheckpointError, InkbloomError, nearest
+from inkbloom.core.errors import CheckpointError, RequestError, nearest
 from inkbloom.families.sd1 import SD1
 from inkbloom.families.spec import ModelSpec
 from inkbloom.models.autoencoder import AutoencoderSpec
@@ -26,6 +26,8 @@ from inkbloom.models.unet import UNetLevel, UNetSpec
 from inkbloom.sampling.prediction import Prediction
 from inkbloom.sampling.schedules import NoiseScheduleSpec, ScheduleKind
 from inkbloom.text.tokenizer import Tokenizer
+
+T = TypeVar("T")
 
 FOLDERS: dict[Component, str] = {"text": "text_encoder", "unet": "unet", "autoencoder": "vae"}
 STEMS: dict[Component, str] = {
@@ -131,6 +133,20 @@ class Config:
             raise self.wrong(field, "a whole number above 0")
         return self.values[field]
 
+    def number(self, field: str, default: float | None = None) -> float:
+        """A field's number; where there is a `default`, the field may be absent."""
+        value = self.get(field) if default is None else self.values.get(field, default)
+        if type(value) not in (int, float):
+            raise self.wrong(field, "a number")
+        return value
+
+    def items(self, field: str, kind: type[T]) -> list[T]:
+        """A field that is a list of whole numbers or of names."""
+        value = self.get(field)
+        if not isinstance(value, list) or not value or any(type(part) is not kind for part in value):
+            raise self.wrong(field, f"a list with items of type {kind.__name__}")
+        return value
+
     def each(self, field: str, count: int) -> list[int]:
         """A field that is one whole number for all levels, or a list with one for each."""
         value = self.get(field)
@@ -157,10 +173,7 @@ def open_folder(path: Path) -> ModelSource:
     pipeline = index.get("_class_name")
     if pipeline not in _PIPELINES:
         raise refuse(path, f"a diffusers folder of a {pipeline}")
-    try:
-        spec = _read_spec(path)
-    except InkbloomError as error:
-        raise error if str(path) in str(error) else CheckpointError(f"{path}: {error}") from error
+    spec = _read_spec(path)
     parts: dict[Component, Part] = {
         component: _open_part(path / folder, component) for component, folder in FOLDERS.items()
     }
@@ -174,33 +187,42 @@ def _read_spec(path: Path) -> ModelSpec:
     scheduler = Config(path / "scheduler" / "scheduler_config.json", _SCHEDULER_FIXED)
     if text.get("hidden_size") == 1024 and text.get("hidden_act") == "gelu":
         raise refuse(path, "a Stable Diffusion 2 model")
-    autoencoder_spec = _autoencoder_spec(autoencoder)
-    trailing = scheduler.values.get("timestep_spacing") == "trailing"
-    spec = dataclasses.replace(
-        SD1,
-        unet=_unet_spec(unet),
-        autoencoder=autoencoder_spec,
-        text=_text_spec(text),
-        latent_scale=autoencoder.get("scaling_factor") if "scaling_factor" in autoencoder.values else SD1.latent_scale,
-        prediction=_prediction(scheduler),
-        noise_schedule=_noise_schedule(scheduler),
-        default_size=unet.integer("sample_size") * autoencoder_spec.downscale,
-        default_schedule="trailing" if trailing else SD1.default_schedule,
-    )
-    if not (path / SPEC_FILE).is_file():
-        return spec
-    own = ModelSpec.from_json((path / SPEC_FILE).read_text(encoding="utf-8"))
+    facts: dict[str, Any] = {
+        "unet": _unet_spec(unet),
+        "autoencoder": _autoencoder_spec(autoencoder),
+        "text": _text_spec(text),
+        "latent_scale": autoencoder.number("scaling_factor", SD1.latent_scale),
+        "prediction": _prediction(scheduler),
+        "noise_schedule": _noise_schedule(scheduler),
+    }
+    facts["default_size"] = unet.integer("sample_size") * facts["autoencoder"].downscale
+    if scheduler.values.get("timestep_spacing") == "trailing":
+        facts["default_schedule"] = "trailing"
+    try:
+        spec = dataclasses.replace(SD1, **facts)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    own = path / SPEC_FILE
+    return _own_spec(own, spec) if own.is_file() else spec
+
+
+def _own_spec(path: Path, spec: ModelSpec) -> ModelSpec:
+    """The spec in our own file. What the configurations say too must be the same; the rest is known from here alone."""
+    try:
+        own = ModelSpec.from_json(path.read_text(encoding="utf-8"))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     for field in dataclasses.fields(ModelSpec):
-        # What both say must be the same; what only our file says (family, defaults) is taken from it.
-        if not field.name.startswith(("family", "default_")) and getattr(own, field.name) != getattr(spec, field.name):
-            raise CheckpointError(f"{path / SPEC_FILE}: {field.name} disagrees with the configurations beside it.")
+        said_here_alone = field.name == "family" or field.name.startswith("default_")
+        if not said_here_alone and getattr(own, field.name) != getattr(spec, field.name):
+            raise CheckpointError(f"{path}: {field.name} disagrees with the configurations beside it.")
     return own
 
 
 def _unet_spec(config: Config) -> UNetSpec:
-    widths = config.get("block_out_channels")
+    widths = config.items("block_out_channels", int)
     count = len(widths)
-    down, up = config.get("down_block_types"), config.get("up_block_types")
+    down, up = config.items("down_block_types", str), config.items("up_block_types", str)
     for field, types, allowed in (
         ("down_block_types", down, (CROSS_DOWN, PLAIN_DOWN)),
         ("up_block_types", up, (CROSS_UP, PLAIN_UP)),
@@ -239,7 +261,7 @@ def _unet_spec(config: Config) -> UNetSpec:
 
 
 def _autoencoder_spec(config: Config) -> AutoencoderSpec:
-    widths = config.get("block_out_channels")
+    widths = config.items("block_out_channels", int)
     for field, kind in (("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")):
         if config.get(field) != [kind] * len(widths):
             raise config.wrong(field, f"{kind}, {len(widths)} times")
@@ -275,13 +297,16 @@ def _prediction(config: Config) -> Prediction:
 
 def _noise_schedule(config: Config) -> NoiseScheduleSpec:
     kind = SCHEDULES[config.choose("beta_schedule", tuple(SCHEDULES))]
-    return NoiseScheduleSpec(
-        kind=kind,
-        beta_start=None if kind == "cosine" else config.get("beta_start"),
-        beta_end=None if kind == "cosine" else config.get("beta_end"),
-        timesteps=config.integer("num_train_timesteps"),
-        zero_terminal_snr=bool(config.values.get("rescale_betas_zero_snr", False)),
-    )
+    try:
+        return NoiseScheduleSpec(
+            kind=kind,
+            beta_start=None if kind == "cosine" else config.number("beta_start"),
+            beta_end=None if kind == "cosine" else config.number("beta_end"),
+            timesteps=config.integer("num_train_timesteps"),
+            zero_terminal_snr=bool(config.values.get("rescale_betas_zero_snr", False)),
+        )
+    except RequestError as error:
+        raise CheckpointError(f"{config.path}: {error}") from error
 
 
 def _open_part(folder: Path, component: Component) -> Part:
@@ -290,7 +315,7 @@ def _open_part(folder: Path, component: Component) -> Part:
 
 
 def _open_weights(folder: Path, component: Component) -> TensorFile:
-    """Tensors of one network: safetensors before pickles, full precision before variants, one file before shards."""
+    """Tensors of one network: safetensors before pickles, full precision before variants, a file before shards."""
     for stem, suffix in ((STEMS[component], "safetensors"), (_PICKLE_STEMS[component], "bin")):
         for variant in ("", *_variants(folder, stem, suffix)):
             whole = folder / f"{stem}{variant}.{suffix}"
@@ -301,7 +326,7 @@ def _open_weights(folder: Path, component: Component) -> TensorFile:
                 shards = sorted(set(Config(index, {}).get("weight_map").values()))
                 return join((open_tensors(folder / shard) for shard in shards), index)
     raise CheckpointError(
-        f"{folder} has no weights; it needs {STEMS[component]}.safetensors, its shards, a variant such as fp16, or .bin."
+        f"{folder} has no weights; it needs {STEMS[component]}.safetensors, its shards, a variant as fp16, or .bin."
     )
 
 

@@ -48,7 +48,7 @@ def check_first_bytes(path: Path) -> Literal["safetensors", "pickle"]:
         raise CheckpointError(f'{path} is a git-lfs pointer, not the model itself; "git lfs pull" fetches it.')
     if head.startswith(b"GGUF"):
         raise refuse(path, "a GGUF file (quantised weights)")
-    if head.startswith(b"PK\x03\x04") or (head[0] == 0x80 and 2 <= head[1:2][0] <= 5 if len(head) > 1 else False):
+    if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         return "pickle"
     if head[8:9] == b"{":
         return "safetensors"
@@ -80,7 +80,8 @@ _KINDS: list[tuple[str, Callable[[list[str]], bool]]] = [
     (
         "a LoRA (or another adapter of that kind)",
         _has(
-            r"\.lora_(down|up|A|B|linear_layer)\b|\.lora\.(down|up)\.|_lora\.(down|up)\.|\.(hada_w1|lokr_w1|oft_blocks|oft_diag|dora_scale)"
+            r"\.lora_(down|up|A|B|linear_layer)\b|[._]lora\.(down|up)\."
+            r"|\.(hada_w1|lokr_w1|oft_blocks|oft_diag|dora_scale)"
         ),
     ),
     ("a textual-inversion embedding", _has(r"^(string_to_param|emb_params|clip_l|clip_g)$")),

@@ -79,7 +79,11 @@ def read_pickle(path: Path) -> Any:
         TypeError,
         AttributeError,
     ) as error:
-        raise CheckpointError(f"{path} is truncated or damaged: {str(error).splitlines()[0]}") from error
+        raise CheckpointError(f"{path} is truncated or damaged: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _disassemble(path: Path, is_zip: bool) -> tuple[set[str], int]:
@@ -92,6 +96,9 @@ def _disassemble(path: Path, is_zip: bool) -> tuple[set[str], int]:
                 protocols.append(_add_names(file, names))
         else:
             with path.open("rb") as file:
+                if file.read(2) == b"PK":
+                    raise ValueError("the end of the archive is missing")
+                file.seek(0)
                 for _ in range(_LEGACY_PICKLES):
                     protocols.append(_add_names(file, names))
     except (ValueError, EOFError, IndexError, zipfile.BadZipFile, zlib.error) as error:

@@ -24,6 +24,7 @@ from inkbloom.checkpoints.keymap import COMPONENTS, LDM_PREFIX, Component, Layou
 from inkbloom.checkpoints.ldm import MERGES_KEY, SPEC_KEY, V_PREDICTION_MARK, VOCAB_KEY, ZERO_SNR_MARK
 from inkbloom.checkpoints.loading import LABELS, LoadedModel
 from inkbloom.core.errors import OutputError, RequestError
+from inkbloom.models.clip_text import SD1_TEXT
 from inkbloom.text.tokenizer import Tokenizer
 
 _DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64"}
@@ -54,9 +55,9 @@ def save_ldm(
         state[V_PREDICTION_MARK] = torch.zeros(0)
     if model.spec.noise_schedule.zero_terminal_snr:
         state[ZERO_SNR_MARK] = torch.zeros(0)
-    facts = _metadata(model) | dict(metadata or {})
 
     def write(place: Path) -> None:
+        facts = _metadata(model) | dict(metadata or {})
         if path.suffix == ".safetensors":
             write_safetensors(place, state, dtype=dtype, metadata=facts)
         else:
@@ -152,10 +153,16 @@ def _metadata(model: LoadedModel) -> dict[str, str]:
         "modelspec.resolution": f"{model.spec.default_size}x{model.spec.default_size}",
         "modelspec.prediction_type": {"v_prediction": "v"}.get(model.spec.prediction, model.spec.prediction),
     }
-    if model.tokenizer is not None:
-        own, clip = _tokenizer_files(model.tokenizer), _tokenizer_files(Tokenizer.clip())
-        facts |= own if own != clip else {}
-    return facts
+    return facts | _tokenizer_facts(model.tokenizer)
+
+
+def _tokenizer_facts(tokenizer: Tokenizer | None) -> dict[str, str]:
+    """The files of a tokenizer that is not CLIP's, which every reader of the layout takes for granted."""
+    if tokenizer is None:
+        return {}
+    own = _tokenizer_files(tokenizer)
+    same_size = tokenizer.vocab_size == SD1_TEXT.vocab_size
+    return {} if same_size and own == _tokenizer_files(Tokenizer.clip()) else own
 
 
 def _tokenizer_files(tokenizer: Tokenizer) -> dict[str, str]:
@@ -172,17 +179,24 @@ def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
     temporary, older = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        if path.is_dir():
-            path.rename(older)  # a folder that is not empty cannot be replaced in one step
-        temporary.replace(path)
+        try:
+            write(temporary)
+            was_folder = path.is_dir()
+            if was_folder:
+                path.rename(older)  # a folder that is not empty cannot be replaced in one step
+            try:
+                temporary.replace(path)
+            except OSError:
+                if was_folder:
+                    older.rename(path)
+                raise
+        finally:
+            for leftover in (temporary, older):
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink(missing_ok=True)
     except (OSError, RuntimeError, OutputError) as error:
         # torch.save says RuntimeError where the disk is full.
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
-        raise OutputError(f"{path} cannot be written: {reason}.") from error
-    finally:
-        for leftover in (temporary, older):
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {reason.rstrip('.')}.") from error

@@ -98,7 +98,7 @@ def _open_pickle(path: Path) -> TensorFile:
         raise CheckpointError(
             f'{path} holds a "state_dict" that is a {type(nested).__name__}; it must be a dictionary of tensors.'
         )
-    tensors = {name: value for name, value in nested.items() if isinstance(value, Tensor)}
+    tensors = {str(name): value for name, value in nested.items() if isinstance(value, Tensor)}
     metadata = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, str)}
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     del nested

@@ -33,8 +33,8 @@ def choose_compute(device: str | None = None, dtype: str | None = None) -> Compu
     """The device and dtype asked for, or the fitting ones; None or "auto" leaves either to us.
 
     The device is CUDA, else Apple's MPS, else the CPU. On CUDA the U-Net runs in bfloat16 where the hardware has it,
-    else in float16; on MPS in float16; on the CPU in float32, for the pictures of the references. The autoencoder runs in
-    float32, but on CUDA in float16, which is finer than bfloat16, unless float32 was asked for.
+    else in float16; on MPS in float16; on the CPU in float32, for the pictures of the references. The autoencoder runs
+    in float32, but on CUDA in float16, which is finer than bfloat16, unless float32 was asked for.
     `RequestError` for a device that is unknown or absent, and for an unknown dtype.
     """
     where = _find_device(device)

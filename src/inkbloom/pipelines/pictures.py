@@ -32,8 +32,8 @@ def to_pictures(images: Image) -> list[PILImage.Image]:
 def open_picture(path: Path) -> PILImage.Image:
     """A picture file as 8-bit RGB, upright.
 
-    EXIF rotation is applied; 16-bit greys are scaled down; transparent places become white. `RequestError` where the file
-    is missing, no picture, damaged, or so large that Pillow takes it for an attack.
+    EXIF rotation is applied; 16-bit greys are scaled down; transparent places become white. `RequestError` where the
+    file is missing, no picture, damaged, or so large that Pillow takes it for an attack.
     """
     try:
         with warnings.catch_warnings():

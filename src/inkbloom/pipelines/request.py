@@ -1,4 +1,4 @@
-"""What to paint: one frozen description, at once Python's arguments, the command line's flags and a picture's provenance.
+"""What to paint: one frozen description, for Python, the command line and the provenance in the picture alike.
 
 Names, ranges and defaults are said here and nowhere else. A field that is None takes the model's default; `resolved`
 fills all of them, so that a resolved request paints the same picture again.

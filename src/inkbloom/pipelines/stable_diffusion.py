@@ -174,7 +174,7 @@ class StableDiffusion:
         latents = self.spec.autoencoder.latent_channels
         if self.spec.unet.in_channels != latents:
             raise RequestError(
-                f'Model "{self.name}" reads {self.spec.unet.in_channels} channels, more than the {latents} of a latent: '
+                f'Model "{self.name}" reads {self.spec.unet.in_channels} channels, not just the {latents} of a latent; '
                 "it works on a given picture and cannot paint from a prompt alone."
             )
         step = self.autoencoder.downscale

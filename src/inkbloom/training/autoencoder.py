@@ -42,16 +42,12 @@ class AutoencoderJob:
 
     name = "autoencoder"
 
-    def __init__(
-        self, model: AutoencoderKL, pictures: Tensor, held_out: Tensor, settings: AutoencoderSettings
-    ) -> None:
+    def __init__(self, model: AutoencoderKL, pictures: Tensor, held_out: Tensor, settings: AutoencoderSettings) -> None:
         self.model = model
         self.pictures, self.held_out = pictures, held_out
         self.settings = settings
         self.device = next(model.parameters()).device
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0, fused=True
-        )
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         self.ema = Ema(model, settings.ema_decay)
 
     def train_step(self, step: int, learning_rate: float) -> dict[str, float]:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from inkbloom.core.types import Latent, TokenIds
 from inkbloom.models.clip_text import ClipText
 from inkbloom.models.unet import UNet
-from inkbloom.sampling.prediction import Prediction, target
+from inkbloom.sampling.prediction import Prediction
+from inkbloom.sampling.process import add_noise, simple_loss
 from inkbloom.sampling.schedules import NoiseSchedule
 from inkbloom.training.ema import Ema, averaged
 
@@ -50,7 +51,7 @@ class DiffusionJob:
         self.networks = nn.ModuleDict({"unet": unet, "text": text})
         self.prediction: Prediction = prediction
         self.device = next(unet.parameters()).device
-        self.alphas_cumprod = noise_schedule.alphas_cumprod.float().to(self.device)
+        self.noise_schedule = noise_schedule
         self.latents, self.captions, self.empty, self.held_out = latents, captions, empty, held_out
         self.settings = settings
         self.optimizer = torch.optim.AdamW(
@@ -67,7 +68,7 @@ class DiffusionJob:
         noise = torch.randn(self.latents[chosen].shape, generator=generator)
         # One draw from each of `size` equal parts of the time steps: the same mean as independent draws, less variance.
         parts = torch.randperm(size, generator=generator) + torch.rand(size, generator=generator)
-        t = (parts * (len(self.alphas_cumprod) / size)).long()
+        t = (parts * (self.noise_schedule.timesteps / size)).long()
 
         loss = self._losses(self.latents[chosen], noise, t, ids).mean()
         self.optimizer.param_groups[0]["lr"] = learning_rate
@@ -83,7 +84,7 @@ class DiffusionJob:
         """Loss on the held-out latents by the averaged weights, at fixed time steps with fixed noise."""
         latents, ids = self.held_out
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
-        t = ((torch.arange(len(latents)) + 0.5) * (len(self.alphas_cumprod) / len(latents))).long()
+        t = ((torch.arange(len(latents)) + 0.5) * (self.noise_schedule.timesteps / len(latents))).long()
         with averaged(self.networks, self.ema):
             losses = [
                 self._losses(*chunk)
@@ -105,11 +106,8 @@ class DiffusionJob:
 
     def _losses(self, latents: Latent, noise: Latent, t: Tensor, ids: TokenIds) -> Tensor:
         """Mean squared error of the prediction, one value a picture."""
-        latents, noise, t, ids = (tensor.to(self.device) for tensor in (latents, noise, t, ids))
-        alpha_bar = self.alphas_cumprod[t]
-        keep = alpha_bar.sqrt()[:, None, None, None]
-        noised = keep * latents + (1 - alpha_bar).sqrt()[:, None, None, None] * noise
+        latents, noise, ids = (tensor.to(self.device) for tensor in (latents, noise, ids))
+        noised = add_noise(latents, noise, t, self.noise_schedule)
         with torch.autocast(self.device.type, torch.bfloat16):
-            predicted = self.networks["unet"](noised, t, self.networks["text"](ids))
-        wanted = target(self.prediction, latents, noise, alpha_bar)
-        return (predicted.float() - wanted).square().mean(dim=(1, 2, 3))
+            predicted = self.networks["unet"](noised, t.to(self.device), self.networks["text"](ids))
+        return simple_loss(predicted.float(), latents, noise, t, self.noise_schedule, self.prediction)

@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -32,7 +33,8 @@ def test_there_and_back(run, tiny_model: LoadedModel, tiny_file: Path, tmp_path:
     decoded = ("autoencode", "--decode", outdir / "photo-latent.safetensors", "--ckpt", tiny_file, "--outdir", outdir)
     assert run(*decoded, "--device", "cpu")[0] == 0
     with Image.open(outdir / "photo-latent-decoded.png") as one, Image.open(outdir / names[2]) as other:
-        assert one.tobytes() == other.tobytes()
+        difference = np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int))
+        assert difference.max() <= 1  # kernels may round differently from call to call
     assert run(*arguments)[0] == 0
     assert (outdir / "photo-1-reconstruction.png").exists()
 
@@ -40,7 +42,10 @@ def test_there_and_back(run, tiny_model: LoadedModel, tiny_file: Path, tmp_path:
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
-        ({"latents": torch.zeros(1, 4, 8, 8)}, 'holds no latent: a tensor "latent" of shape (1, channels, height, width).'),
+        (
+            {"latents": torch.zeros(1, 4, 8, 8)},
+            'holds no latent: a tensor "latent" of shape (1, channels, height, width).',
+        ),
         ({"latent": torch.zeros(4, 8, 8)}, "holds no latent"),
         ({"latent": torch.full((1, 4, 8, 8), torch.nan)}, "holds numbers that are not finite."),
         ({"latent": torch.zeros(1, 3, 8, 8)}, "has 3 channels, the model 4."),

@@ -56,16 +56,24 @@ def fails(run, tiny_file: Path, tmp_path: Path):
         (("running",), '"running" is one word too many; put a text of several words in quotation marks.'),
         (("--seed", "x"), 'Invalid value for --seed: unable to convert "x" into int.'),
         (("--seed", "-5"), "seed -5: must be a whole number from -1"),
-        (("--device", "tpu"), 'Device "tpu" is not on this machine. Present: '),
         (("--noise-source", "gpu"), "noise_source 'gpu': must be cpu or nv."),
         (("--laion400m",), "--laion400m means CompVis's text2img-large (models/ldm/text2img-large/model.ckpt)"),
-        (("--H", "8192", "--W", "8192", "--n_samples", "1024"), "Painting 1024 of 8192 x 8192 pixels at once needs at least"),
+        (
+            ("--H", "8192", "--W", "8192", "--n_samples", "1024"),
+            "Painting 1024 of 8192 x 8192 pixels at once needs at least",
+        ),
         (("--ema",), "has no EMA weights"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_flags(fails, flags: tuple[str, ...], line: str) -> None:
     assert line in fails("a dog", *flags)
+
+
+def test_absent_device(run) -> None:
+    code, _, err = run("txt2img", "a dog", "--device", "tpu")
+    assert code == 2
+    assert err.startswith('inkbloom: Device "tpu" is not on this machine. Present: ')
 
 
 def test_no_prompt(fails) -> None:
@@ -109,7 +117,10 @@ def write_truncated(path: Path) -> None:
 
 
 def write_lora(path: Path) -> None:
-    names = ("lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight", "lora_te_text_model_encoder.lora_up.weight")
+    names = (
+        "lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight",
+        "lora_te_text_model_encoder.lora_up.weight",
+    )
     save_file({name: torch.zeros(4, 4) for name in names}, path)
 
 
@@ -129,7 +140,7 @@ def write_evil(path: Path) -> None:
         ("truncated.safetensors", write_truncated, "truncated.safetensors"),
         ("corrupt.safetensors", lambda path: path.write_bytes(b"\x10" + b"\0" * 7 + b"not a header at all"), "corrupt"),
         ("empty.safetensors", lambda path: path.touch(), "empty"),
-        ("page.safetensors", lambda path: path.write_text("<!DOCTYPE html><html></html>"), "HTML"),
+        ("page.safetensors", lambda path: path.write_text("<!DOCTYPE html><html></html>"), "web page"),
         ("model.gguf", write_gguf, "GGUF"),
         ("lora.safetensors", write_lora, "LoRA"),
         ("sdxl.safetensors", write_sdxl, "XL"),

@@ -46,7 +46,19 @@ def test_the_picture_is_that_of_the_python_interface(run, tiny_file: Path, tmp_p
 def test_numbers_go_on_and_nothing_is_overwritten(run, tiny_file: Path, tmp_path: Path) -> None:
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "00001.png").write_text("mine")
-    arguments = ("txt2img", "a dog", "--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "1", *QUICK)
+    arguments = (
+        "txt2img",
+        "a dog",
+        "--ckpt",
+        tiny_file,
+        "--outdir",
+        tmp_path,
+        "--n_iter",
+        "1",
+        "--n_samples",
+        "1",
+        *QUICK,
+    )
     for _ in range(2):
         assert run(*arguments)[0] == 0
     assert sorted(os.listdir(tmp_path / "samples")) == ["00001.png", "00002.png", "00003.png"]
@@ -115,9 +127,21 @@ def test_dropped_tokens_are_told_once(run, tiny_file: Path, tmp_path: Path) -> N
 
 
 def test_ctrl_c_keeps_what_was_finished(tiny_file: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "inkbloom", "txt2img", "a dog", "--ckpt", str(tiny_file), "--outdir", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "inkbloom",
+        "txt2img",
+        "a dog",
+        "--ckpt",
+        str(tiny_file),
+        "--outdir",
+        str(tmp_path),
+    ]
     command += ["--n_iter", "500", "--n_samples", "1", "--device", "cpu"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Where these tests run in the background, Ctrl-C may be switched off for them and what they start.
+    listens = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listens)
     samples = tmp_path / "samples"
     deadline = time.monotonic() + 120
     while not (samples / "00001.png").exists() and time.monotonic() < deadline:

@@ -1,10 +1,11 @@
 """Samplers on a Gaussian, where everything is known: data ~ N(MEAN, DEVIATION^2).
 
-The denoiser is exact, the ODE's solution is x(sigma') = MEAN + (x - MEAN) sqrt((d^2 + sigma'^2) / (d^2 + sigma^2)), and the
-reverse SDE ends in the data's own distribution.
+The denoiser is exact, the ODE's solution is x(sigma') = MEAN + (x - MEAN) sqrt((d^2 + sigma'^2) / (d^2 + sigma^2)),
+and the reverse SDE ends in the data's own distribution.
 """
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -58,14 +59,17 @@ def slope(sampler, steps=(60, 120, 240)):
 # The LCM only knows the denoised, the DDPM always draws, DPM adaptive has its own test; Restart is Heun below 20 steps.
 SOLVERS = [sampler for sampler in all_samplers() if sampler.name not in ("LCM", "DDPM", "DPM adaptive", "Restart")]
 # TCD's jumps do not shrink with more steps, so that a model which is no TCD model keeps its error.
-STOCHASTIC = [sampler for sampler in all_samplers() if sampler.stochastic and sampler.name not in ("DPM adaptive", "TCD")]
+STOCHASTIC = [
+    sampler for sampler in all_samplers() if sampler.stochastic and sampler.name not in ("DPM adaptive", "TCD")
+]
 
 
 @pytest.mark.parametrize("sampler", SOLVERS, ids=lambda sampler: sampler.name)
 def test_order_of_convergence(sampler):
     """The slope is the registered order within 0.3.
 
-    Multistep methods start with low orders, which cannot be seen here: the run begins where noise is 230 times the data.
+    Multistep methods start with low orders, which cannot be seen here: the run begins where noise is 230 times the
+    data.
     """
     assert slope(sampler) == pytest.approx(sampler.order, abs=0.3)
 
@@ -102,8 +106,8 @@ def test_dpm_adaptive_gets_closer_with_its_tolerance():
         )
         counts.append(len(seen))
         errors.append((result - exact(x, HIGH, LOW)).abs().max().item())
-    assert all(1.6 < more / less < 2.4 for less, more in zip(counts[1:], counts[2:], strict=False))
-    assert all(worse / better > 6 for worse, better in zip(errors, errors[1:], strict=False))
+    assert all(1.6 < more / less < 2.4 for less, more in pairwise(counts[1:]))
+    assert all(worse / better > 6 for worse, better in pairwise(errors))
 
 
 @pytest.mark.parametrize("sampler", STOCHASTIC, ids=lambda sampler: sampler.name)

@@ -1,6 +1,7 @@
 """diffusers' schedulers step by step with the same model: where the method is the same, so is the result.
 
-Their tables are recomputed in float64, so that the comparison sees formulas and not rounding: 1e-9 of the largest number, or of the data, which are at 1.
+Their tables are recomputed in float64, so that the comparison sees formulas and not rounding: 1e-9 of the largest
+number, or of the data, which are at 1.
 """
 
 import math
@@ -14,7 +15,7 @@ from inkbloom.sampling.registry import find_sampler
 from inkbloom.sampling.schedules import NoiseSchedule
 
 # Older ways with NumPy inside of diffusers, no concern of ours.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 SHAPE = (1, 2, 3, 3)
 SEED = 11
@@ -39,15 +40,13 @@ class Mixture:
 
 
 class Draws:
-    """The draws that a scheduler makes from a generator with this seed; `skip` of them are thrown away before each."""
+    """The draws that a scheduler makes from a generator with this seed."""
 
-    def __init__(self, skip=0):
-        self.generator, self.skip = torch.Generator().manual_seed(SEED), skip
+    def __init__(self, dtype=torch.float64):
+        self.generator, self.dtype = torch.Generator().manual_seed(SEED), dtype
 
     def normal(self):
-        for _ in range(self.skip):
-            torch.randn(SHAPE, generator=self.generator)
-        return torch.randn(SHAPE, generator=self.generator)
+        return torch.randn(SHAPE, generator=self.generator, dtype=self.dtype).double()
 
     def brownian(self, sigma, sigma_next):
         return self.normal()
@@ -57,19 +56,17 @@ def eps(x, sigma):
     return (x - Mixture()(x, sigma)) / sigma
 
 
-def accept(step, scheduler):
-    """Arguments that this scheduler's `step` takes."""
-    return {"generator": torch.Generator().manual_seed(SEED)} if "generator" in step.__code__.co_varnames else {}
+def seeded(scheduler):
+    """The generator, where this scheduler's `step` takes one."""
+    takes = "generator" in scheduler.step.__code__.co_varnames
+    return {"generator": torch.Generator().manual_seed(SEED)} if takes else {}
 
 
 def follow_sigmas(scheduler, count, *, scaled):
     """Run a scheduler that knows sigmas; its samples are `scaled` (x = x0 + sigma * noise) or variance preserving."""
     scheduler.set_timesteps(count)
-    if hasattr(scheduler, "sigmas_interpol"):
-        sigmas = scheduler.sigmas.double()
-    else:
-        sigmas = scheduler.sigmas = scheduler.sigmas.double()
-    more = accept(scheduler.step, scheduler)
+    sigmas = scheduler.sigmas = scheduler.sigmas.double()
+    more = seeded(scheduler)
     x = START * sigmas[0].item() if scaled else START * (sigmas[0] / (1 + sigmas[0] ** 2).sqrt()).item()
     for index, t in enumerate(scheduler.timesteps):
         sigma = sigmas[index].item()
@@ -86,7 +83,7 @@ def follow_timesteps(scheduler, count, end, **more):
     if hasattr(scheduler, "final_alpha_cumprod") and scheduler.final_alpha_cumprod < 1:
         scheduler.final_alpha_cumprod = SCHEDULE.alphas_cumprod[0]
     scheduler.set_timesteps(count)
-    more |= accept(scheduler.step, scheduler)
+    more |= seeded(scheduler)
     first = SCHEDULE.sigmas[scheduler.timesteps[0]].item()
     x = START * (first / math.sqrt(1 + first**2))
     for t in scheduler.timesteps:
@@ -96,9 +93,9 @@ def follow_timesteps(scheduler, count, end, **more):
     return x * math.sqrt(1 + end**2), torch.tensor([*levels, end])
 
 
-def assert_same(name, expected, sigmas, tolerance=1e-9, skip=0, **options):
+def assert_same(name, expected, sigmas, tolerance=1e-9, draws=None, **options):
     sampler = find_sampler(name)
-    noise = {"noise": Draws(skip)} if sampler.stochastic else {}
+    noise = {"noise": draws or Draws()} if sampler.stochastic else {}
     result = sampler.function(Mixture(), START * sigmas[0].item(), sigmas, **noise, **options)
     assert expected.isfinite().all()
     assert (result - expected).abs().max() <= tolerance * max(1.0, expected.abs().max())
@@ -149,65 +146,75 @@ def test_tcd(count, gamma):
     [("Euler", diffusers.EulerDiscreteScheduler), ("Euler a", diffusers.EulerAncestralDiscreteScheduler)],
 )
 def test_euler(name, kind, count):
-    assert_same(name, *follow_sigmas(kind(**BETAS), count, scaled=True))
+    """Within 1e-5: these two turn the sample into float32 for the step."""
+    assert_same(name, *follow_sigmas(kind(**BETAS), count, scaled=True), tolerance=1e-5)
 
 
 @pytest.mark.parametrize("count", [2, 7, 20])
-@pytest.mark.parametrize("name", ["Heun", "DPM2", "DPM2 a"])
-def test_two_stages(name, count):
-    """These schedulers list each level twice; DPM2 a also draws in both stages and throws the first away."""
-    kinds = {
-        "Heun": diffusers.HeunDiscreteScheduler,
-        "DPM2": diffusers.KDPM2DiscreteScheduler,
-        "DPM2 a": diffusers.KDPM2AncestralDiscreteScheduler,
-    }
-    expected, sigmas = follow_two_stages(kinds[name](**BETAS), count, geometric=name != "Heun")
-    assert_same(name, expected, sigmas, tolerance=1e-5 if name != "Heun" else 1e-9, skip=int(name == "DPM2 a"))
-
-
-def follow_two_stages(scheduler, count, *, geometric):
+@pytest.mark.parametrize(
+    ("name", "kind", "tolerance"),
+    [
+        ("Heun", diffusers.HeunDiscreteScheduler, 1e-9),
+        ("DPM2", diffusers.KDPM2DiscreteScheduler, 1e-5),
+        ("DPM2 a", diffusers.KDPM2AncestralDiscreteScheduler, 1e-5),
+    ],
+)
+def test_two_stages(name, kind, tolerance, count):
+    """These schedulers list each level twice. Within 1e-5 for DPM2, whose middle levels come from float32 sigmas."""
+    scheduler = kind(**BETAS)
     scheduler.set_timesteps(count)
-    for name in ("sigmas", "sigmas_interpol", "sigmas_up", "sigmas_down"):
-        if hasattr(scheduler, name):
-            setattr(scheduler, name, getattr(scheduler, name).double())
-    more = accept(scheduler.step, scheduler)
+    for levels in ("sigmas", "sigmas_interpol", "sigmas_up", "sigmas_down"):
+        if hasattr(scheduler, levels):
+            setattr(scheduler, levels, getattr(scheduler, levels).double())
+    middle = {
+        "Heun": scheduler.sigmas,
+        "DPM2": getattr(scheduler, "sigmas_interpol", None),
+        "DPM2 a": getattr(scheduler, "sigmas_interpol", scheduler.sigmas).roll(1),
+    }[name]
+    more = seeded(scheduler)
     x = START * scheduler.sigmas[0].item()
     for index, t in enumerate(scheduler.timesteps):
-        second = index % 2 == 1
-        levels = scheduler.sigmas_interpol if geometric and second else scheduler.sigmas
-        sigma = levels[index].item() if not (second and not geometric) else scheduler.sigmas[index].item()
+        sigma = (middle if index % 2 == 1 else scheduler.sigmas)[index].item()
         x = scheduler.step(eps(x, sigma), t, x, **more).prev_sample
-    return x, torch.cat([scheduler.sigmas[:1], scheduler.sigmas[1::2]])
+    assert_same(name, x, scheduler.sigmas.unique_consecutive(), tolerance=tolerance)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 20])
 @pytest.mark.parametrize(
-    ("name", "algorithm", "order", "options"),
+    ("name", "algorithm", "order", "solver_type", "options"),
     [
-        ("DPM++ 2M", "dpmsolver++", 2, {}),
-        ("DPM++ 2M SDE", "dpmsolver++", 2, {"eta": 0.0}),
-        ("DPM++ 2M SDE", "sde-dpmsolver++", 2, {}),
-        ("DPM++ 3M SDE", "dpmsolver++", 3, {"eta": 0.0}),
+        ("DPM++ 2M", "dpmsolver++", 2, "midpoint", {}),
+        ("DPM++ 2M SDE", "dpmsolver++", 2, "midpoint", {"eta": 0.0}),
+        ("DPM++ 2M SDE", "sde-dpmsolver++", 2, "midpoint", {}),
+        ("DPM++ 2M SDE Heun", "dpmsolver++", 2, "heun", {"eta": 0.0}),
+        ("DPM++ 2M SDE Heun", "sde-dpmsolver++", 2, "heun", {}),
+        ("DPM++ 3M SDE", "dpmsolver++", 3, "heun", {"eta": 0.0}),
     ],
 )
-def test_dpm_solver_pp(name, algorithm, order, options, count):
+def test_dpm_solver_pp(name, algorithm, order, solver_type, options, count):
+    """Within 1e-5: this scheduler, too, steps in float32.
+
+    Of order 3 only the ODE is the same: diffusers' SDE subtracts 1/2 from the weight of D2 where k-diffusion adds it,
+    so that the weight does not vanish with the step.
+    """
     scheduler = diffusers.DPMSolverMultistepScheduler(
-        **BETAS, algorithm_type=algorithm, solver_order=order, lower_order_final=False
+        **BETAS, algorithm_type=algorithm, solver_order=order, solver_type=solver_type, lower_order_final=False
     )
-    assert_same(name, *follow_sigmas(scheduler, count, scaled=False), **options)
+    expected, sigmas = follow_sigmas(scheduler, count, scaled=False)
+    assert_same(name, expected, sigmas, tolerance=1e-5, draws=Draws(dtype=torch.float32), **options)
 
 
 @pytest.mark.parametrize("count", [2, 7, 20])
 def test_dpm_solver_of_compvis(count):
     scheduler = diffusers.DPMSolverMultistepScheduler(**BETAS, final_sigmas_type="sigma_min")
-    assert_same("DPM-Solver", *follow_sigmas(scheduler, count, scaled=False))
+    assert_same("DPM-Solver", *follow_sigmas(scheduler, count, scaled=False), tolerance=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize(("variant", "end"), [("bh1", "sigma_min"), ("bh2", "sigma_min"), ("bh2", "zero")])
 def test_unipc(variant, end, order, count):
-    """"bh1" to 0 is left out: diffusers answers with NaN there."""
+    """ "bh1" to 0 is left out: diffusers answers with NaN there."""
     scheduler = diffusers.UniPCMultistepScheduler(
         **BETAS, solver_type=variant, solver_order=order, final_sigmas_type=end, timestep_spacing="leading"
     )

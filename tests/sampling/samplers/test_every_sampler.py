@@ -179,7 +179,7 @@ def test_stops_when_asked(sampler):
 
 @every
 def test_calls_of_the_model(sampler):
-    """`calls_per_step` for each step but the last, which to 0 takes one; DPM fast counts calls, PLMS starts with two."""
+    """`calls_per_step` for each step but the last, which takes one; DPM fast counts calls, PLMS starts with two."""
     denoise = Mixture()
     run(sampler, karras(8), denoise=denoise)
     match sampler.name:

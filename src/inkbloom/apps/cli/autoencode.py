@@ -37,8 +37,8 @@ def autoencode(
     """Send a picture through the autoencoder and back.
 
     Writes NAME-reconstruction.png, the scaled latent as NAME-latent.safetensors (under the key "latent"), and its
-    channels as NAME-channels.png, and prints the compression factor, PSNR and SSIM. The picture is turned upright, put on
-    white where it is transparent, and cut to its middle where its sides do not divide by 8.
+    channels as NAME-channels.png, and prints the compression factor, PSNR and SSIM. The picture is turned upright, put
+    on white where it is transparent, and cut to its middle where its sides do not divide by 8.
 
     ```
     inkbloom autoencode photo.jpg
@@ -83,8 +83,7 @@ def _decode(latent: Latent, autoencoder: Autoencoder, outdir: Path, stem: str) -
 
 
 def _round_trip(original, autoencoder: Autoencoder, outdir: Path, stem: str) -> int:
-    from safetensors.torch import save_file
-
+    from inkbloom.checkpoints.saving import write_safetensors
     from inkbloom.pipelines.pictures import crop_to_multiple, latent_channels, to_pictures
     from inkbloom.pipelines.quality import psnr, ssim
     from inkbloom.pipelines.saving import save_new, save_picture
@@ -98,7 +97,7 @@ def _round_trip(original, autoencoder: Autoencoder, outdir: Path, stem: str) -> 
     saved = [
         save_picture(reconstruction, _names(outdir, stem, "-reconstruction.png")),
         save_new(
-            lambda path: save_file({LATENT_KEY: latent.contiguous()}, path, metadata=facts),
+            lambda path: write_safetensors(path, {LATENT_KEY: latent}, metadata=facts),
             _names(outdir, stem, "-latent.safetensors"),
         ),
         save_picture(latent_channels(latent, autoencoder.downscale), _names(outdir, stem, "-channels.png")),

@@ -1,7 +1,8 @@
 """The command `inkbloom`: it registers the commands, and turns what went wrong into one line and an exit code.
 
-Exit codes: 0 done; 2 the user can mend it (one line on standard error says how); 130 stopped by Ctrl-C. Anything else is a
-mistake of ours, and shows where. Torch is imported by the commands that need it, when they run, so that help comes at once.
+Exit codes: 0 done; 2 the user can mend it (one line on standard error says how); 130 stopped by Ctrl-C. Anything else
+is a mistake of ours and shows where. Torch is imported by the commands that need it, when they run, so that help comes
+at once.
 """
 
 import sys
@@ -11,6 +12,7 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 
 import inkbloom
 from inkbloom.apps.cli.autoencode import autoencode
+from inkbloom.apps.cli.train import train
 from inkbloom.apps.cli.txt2img import txt2img
 from inkbloom.core.errors import InkbloomError, nearest
 
@@ -21,7 +23,7 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
-for command in (txt2img, autoencode):
+for command in (txt2img, autoencode, train):
     app.command(command)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def step_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar of `total` steps (None: unknown) with steps per second; the given function is told how many are done."""
+    """Show a bar of `total` steps (None: unknown) and their speed; the given function is told how many are done."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return

@@ -156,8 +156,8 @@ def txt2img(
     """Paint pictures from a prompt.
 
     Without --ckpt the starter paints, the small model that comes with inkbloom, with its own size, steps, guidance and
-    sampler. Picture i takes the seed + i, whatever the batch: CompVis draws the noise of a whole batch from one stream, so
-    only the first picture of a run can begin as CompVis's does.
+    sampler. Picture i takes the seed + i, whatever the batch: CompVis draws the noise of a whole batch from one stream,
+    so only the first picture of a run can begin as CompVis's does.
 
     ```
     inkbloom txt2img "a big castle under a starry night sky" --seed 7
@@ -182,8 +182,9 @@ def _prompts(words: str | None, options: Txt2ImgOptions) -> list[str]:
     """The prompts of one iteration."""
     if options.laion400m:
         raise RequestError(
-            "--laion400m means CompVis's text2img-large (models/ldm/text2img-large/model.ckpt), another family with a BERT "
-            "text encoder, which inkbloom does not know; leave the flag out, or give a Stable Diffusion file with --ckpt."
+            "--laion400m means CompVis's text2img-large (models/ldm/text2img-large/model.ckpt), another family with a "
+            "BERT text encoder, which inkbloom does not know; leave the flag out, or name a Stable Diffusion file with "
+            "--ckpt."
         )
     given = {"PROMPT": words, "--prompt": options.prompt, "--from-file": options.from_file}
     names = [name for name, value in given.items() if value is not None]
@@ -293,11 +294,11 @@ class _Run:
         from inkbloom.apps.cli.progress import step_bar
         from inkbloom.pipelines.saving import numbered, prepare_folder, save_picture
 
+        batches = list(self._batches())
         if not self.options.skip_save:
             prepare_folder(self.samples)
         if not self.options.skip_grid:
             prepare_folder(self.options.outdir)
-        batches = list(self._batches())
         warned: set[str] = set()
         started = time.monotonic()
         try:

@@ -1,5 +1,4 @@
-"""DPM-Solver (Lu et al. 2022a): singlestep methods of orders 1 to 3 on the noise prediction, in fixed or adaptive
-steps.
+"""DPM-Solver (Lu et al. 2022a): singlestep methods of orders 1 to 3 on the noise prediction, fixed or adaptive.
 
 In this frame a step of order 1 is Euler's. Both samplers only read the range of the `sigmas` they get, from the first
 to the smallest positive one, and stop there: as in k-diffusion the last remainder of noise stays in.
@@ -72,8 +71,7 @@ def dpm_fast(
     s_noise: float = 1.0,
     on_step: OnStep = ignore,
 ) -> Latent:
-    """DPM-Solver-fast (Lu et al. 2022a, Section 3.4): as many third-order steps as the calls allow, evenly in
-    log(sigma).
+    """DPM-Solver-fast (Lu et al. 2022a, Section 3.4): as many steps of order 3 as the calls allow, even in log(sigma).
 
     The number of calls is that of the steps in `sigmas`; the last steps are of lower order. `eta` and `s_noise` as in
     Euler a; A1111's default 1 is kept, the paper's method is 0.

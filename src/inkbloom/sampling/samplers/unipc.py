@@ -25,9 +25,9 @@ def unipc(
 ) -> Latent:
     """UniPC of the data prediction, multistep (Zhao et al. 2023, Algorithms 5 to 8). One call for each step.
 
-    `order` is that of the predictor, from 1 to 3, the corrector adds one; the first and the last steps use fewer points. `variant` names
-    B(h): "bh1" is h, "bh2" is e^h - 1; it matters only where a single difference is used. A step to 0 returns
-    `denoised`. Raises `RequestError` for other options.
+    `order` is that of the predictor, from 1 to 3, the corrector adds one; the first and the last steps use fewer
+    points. `variant` names B(h): "bh1" is h, "bh2" is e^h - 1; it matters only where a single difference is used. A
+    step to 0 returns `denoised`. Raises `RequestError` for other options.
     """
     if not 1 <= order <= 3:
         raise RequestError(f"UniPC's order is {order}; it must be 1, 2 or 3.")

@@ -11,6 +11,6 @@ Words, in the order in which a prompt goes through the files:
     chunk       77 token ids with their weights: BOS, at most 75 tokens, EOS, padding (`chunks.py`)
     emphasis    how the weights act on the encoded chunks (`emphasis.py`)
 
-`parsing.parse` goes from the text to segments, `conditioning.PromptEncoder` from there to tensors, and `inspection.inspect`
-tells a person what came of the text.
+`parsing.parse` goes from the text to segments, `conditioning.PromptEncoder` from there to tensors, and
+`inspection.inspect` tells a person what came of the text.
 """

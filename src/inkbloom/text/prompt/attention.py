@@ -1,8 +1,8 @@
 """A1111's emphasis brackets: a text becomes segments with weights.
 
-    (x)         times 1.1          \\( \\) \\[ \\] \\\\   the character itself
-    [x]         divided by 1.1     BREAK           what follows begins a new chunk
-    (x:1.3)     times 1.3
+(x)         times 1.1          \\( \\) \\[ \\] \\\\   the character itself
+[x]         divided by 1.1     BREAK           what follows begins a new chunk
+(x:1.3)     times 1.3
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import numpy as np
 from inkbloom.core.errors import RequestError
 
 MAX_DEPTH = 256
-"""So many brackets may be open at once. Beyond, weights would leave every sensible range, and time grow with the square."""
+"""So many brackets of a kind may be open at once; each of them costs a pass over what it holds."""
 
 _ROUND, _SQUARE = 1.1, 1 / 1.1
 _TOKEN = re.compile(r"\\[()\[\]\\]?|[(\[]|:\s*(?P<weight>[+-]?[.\d]+)\s*\)|[)\]]|[^\\()\[\]:]+|:")
-_BREAK = re.compile(r"(?<!\s)\s*\bBREAK\b\s*")
+# White space before it is looked for from its start alone: from each place on would take quadratic time.
+_BREAK = re.compile(r"(?:(?<!\s)\s+)?\bBREAK\b\s*")
 _BREAK_WEIGHT = -1.0
 
 
@@ -36,8 +37,9 @@ def parse_attention(text: str) -> tuple[Segment, ...]:
     """The segments of a text; weights of nested brackets multiply, neighbours of equal weight are joined.
 
     As in A1111 an unclosed bracket closes at the end of the text, a closing one without a partner is text, a backslash
-    before any other character vanishes, and a `BREAK` inside brackets is no break: it is the word, with minus the weight of
-    its brackets. `RequestError` for a weight that is no finite number, and for more than `MAX_DEPTH` open brackets.
+    before any other character vanishes, and a `BREAK` inside brackets is no break: it is the word, with minus the
+    weight of its brackets. `RequestError` for a weight that is no finite number, and for more than `MAX_DEPTH` open
+    brackets.
     """
     texts: list[str] = []
     # Multiplied innermost bracket first, as A1111 does, so that the same neighbours turn out equal.

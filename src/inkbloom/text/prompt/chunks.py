@@ -1,4 +1,7 @@
-"""Segments become chunks: the rows of 77 token ids that CLIP's text encoder reads, however long the prompt is."""
+"""Segments become chunks: the rows of 77 token ids that CLIP's text encoder reads, however long the prompt is.
+
+77 and 75 are CLIP's numbers; a text encoder of another length has its own, see `Chunker.chunk_tokens`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ Dialect = Literal["a1111", "comfy", "plain"]
 """Whose rules a prompt is read by. plain: every character is text, as CompVis's scripts read it."""
 
 CHUNK_TOKENS = 75
+"""What CLIP reads at once, but for BOS and EOS."""
 COMMA_BACKTRACK = 20
 """A1111's `comma_padding_backtrack`: a chunk may end up to so many tokens early, after its last comma."""
 WHOLE_TOKENS = 8
@@ -43,7 +47,7 @@ class Chunk:
     """One for each id; 1 for BOS, EOS and padding."""
     embeddings: tuple[EmbeddingRow, ...] = ()
     num_tokens: int
-    """How many ids, or rows of embeddings, come from the prompt; at most 75."""
+    """How many ids, or rows of embeddings, come from the prompt; the others are BOS, EOS and padding."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,15 @@ def check_dialect(dialect: str) -> None:
 class Chunker:
     """Cuts segments into chunks by the rules of one dialect. `RequestError` for an embedding that fits into no chunk.
 
-    a1111: 75 tokens a chunk. Where a chunk is full, and its last comma at most `backtrack` tokens ago, what follows the
-    comma moves to the next chunk. An embedding is found by its name anywhere in the text: its name's tokens are looked for,
-    so case does not count, and of several the longest wins. Its rows stay in one chunk. (A1111 leaves rows behind that a
-    comma should move; here they move.)
-    comfy: `embedding:NAME` only; a run of text of one weight stays in one chunk if it has fewer than 8 tokens, as do the
-    rows of an embedding with fewer than 8.
-    plain: 75 tokens a chunk, no embeddings.
+    a1111: where a chunk is full, and its last comma at most `backtrack` tokens ago, what follows the comma moves to the
+    next chunk. An embedding is found by its name anywhere in the text: its name's tokens are looked for, so case does
+    not count, and of several the longest wins. Its rows stay in one chunk. (A1111 leaves rows behind that a comma
+    should move; here they move.)
+
+    comfy: `embedding:NAME` only. A run of text of one weight stays in one chunk if it has fewer than 8 tokens, as do
+    the rows of an embedding with fewer than 8.
+
+    plain: chunk after chunk, no embeddings.
     """
 
     tokenizer: Tokenizer
@@ -79,16 +85,20 @@ class Chunker:
     """How many rows each known embedding has."""
     pad_id: int | None = None
     """What follows EOS: None for EOS itself (Stable Diffusion 1), 0 for Stable Diffusion 2 and XL's second encoder."""
+    chunk_tokens: int = CHUNK_TOKENS
+    """Tokens in a chunk: what the text encoder reads, less 2."""
     backtrack: int = COMMA_BACKTRACK
-    """0 to 75; 0 turns it off."""
+    """0 turns it off."""
     on_unknown: OnUnknown = refuse
     """Told of an `embedding:NAME` that is not known; the name is left out where that lets it pass."""
     _by_first_id: dict[int, list[tuple[list[int], str]]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_dialect(self.dialect)
-        if not 0 <= self.backtrack <= CHUNK_TOKENS:
-            raise RequestError(f"Comma backtrack {self.backtrack} is out of range; allowed are 0 to {CHUNK_TOKENS}.")
+        if self.backtrack < 0:
+            raise RequestError(f"Comma backtrack {self.backtrack} is out of range; allowed are 0 and more.")
+        if self.chunk_tokens < 1:
+            raise RequestError(f"A chunk of {self.chunk_tokens} tokens holds nothing; at least 1 is needed.")
         by_first_id: dict[int, list[tuple[list[int], str]]] = {}
         if self.dialect == "a1111":
             for name in self.embeddings:
@@ -101,11 +111,8 @@ class Chunker:
 
     def __call__(self, segments: Sequence[Segment]) -> list[Chunk]:
         """The chunks of these segments, at least one."""
-        if self.dialect == "comfy":
-            rows = self._fill_by_runs(segments)
-        else:
-            rows = self._fill_by_commas(segments)
-        return [self._pad(row) for row in rows]
+        fill = self._fill_by_runs if self.dialect == "comfy" else self._fill_by_commas
+        return [self._pad(row) for row in fill(segments)]
 
     def empty(self) -> Chunk:
         """The chunk of an empty prompt."""
@@ -127,11 +134,11 @@ class Chunker:
                 is_comma = unit[0].id == comma and unit[0].embedding is None
                 if is_comma:
                     last_comma = len(row)
-                elif len(row) == CHUNK_TOKENS and last_comma is not None and len(row) - last_comma <= backtrack:
+                elif len(row) == self.chunk_tokens and last_comma is not None and len(row) - last_comma <= backtrack:
                     rows[-1], moved = row[: last_comma + 1], row[last_comma + 1 :]
                     rows.append(moved)
                     last_comma = None
-                if len(rows[-1]) + len(unit) > CHUNK_TOKENS:
+                if len(rows[-1]) + len(unit) > self.chunk_tokens:
                     rows.append([])
                     last_comma = None
                 rows[-1] += unit
@@ -158,8 +165,9 @@ class Chunker:
         rows: list[list[_Token]] = [[]]
         for run in itertools.chain.from_iterable(self._runs(segment) for segment in segments):
             left = run
-            while len(rows[-1]) + len(left) > CHUNK_TOKENS:
-                room = CHUNK_TOKENS - len(rows[-1]) if len(run) >= WHOLE_TOKENS else 0
+            stays_whole = len(run) < WHOLE_TOKENS and len(run) <= self.chunk_tokens
+            while len(rows[-1]) + len(left) > self.chunk_tokens:
+                room = 0 if stays_whole else self.chunk_tokens - len(rows[-1])
                 rows[-1] += left[:room]
                 rows.append([])
                 left = left[room:]
@@ -188,13 +196,13 @@ class Chunker:
 
     def _rows(self, name: str, weight: float) -> list[_Token]:
         count = self.embeddings[name]
-        if count < 1 or (count > CHUNK_TOKENS and self.dialect == "a1111"):
-            raise RequestError(f'Embedding "{name}" has {count} vectors; a chunk holds 1 to {CHUNK_TOKENS}.')
+        if count < 1 or (count > self.chunk_tokens and self.dialect == "a1111"):
+            raise RequestError(f'Embedding "{name}" has {count} vectors; a chunk holds 1 to {self.chunk_tokens}.')
         return [_Token(0, weight, (name, row)) for row in range(count)]
 
     def _pad(self, tokens: list[_Token]) -> Chunk:
         eos_id = self.tokenizer.eos_id
-        padding = CHUNK_TOKENS - len(tokens)
+        padding = self.chunk_tokens - len(tokens)
         return Chunk(
             ids=(
                 self.tokenizer.bos_id,

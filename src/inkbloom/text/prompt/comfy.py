@@ -34,9 +34,10 @@ def parse_comfy(text: str) -> tuple[Segment, ...]:
 
 
 def split_embeddings(text: str) -> list[tuple[str | None, str]]:
-    """The text cut at each `embedding:NAME` at its start or after white space: [(NAME or None, the text after it), ...].
+    """The text cut at each `embedding:NAME`, as pairs of the name, or None, and the text after it.
 
-    NAME ends at white space, "<" or "[". "embedding:" without a name is text.
+    A name is looked for at the start and after white space, and ends at white space, "<" or "["; without one,
+    "embedding:" is text.
     """
     return [_split_name(piece) for piece in _EMBEDDING.split(text) if piece]
 

@@ -17,8 +17,8 @@ def split_parts(text: str) -> list[tuple[str, float]]:
     """The parts between `AND` (in capitals, a word of its own), and their weights, 1 where none is written.
 
     A part ends with `: NUMBER`, or has no weight; that holds for a text without `AND` as well, so "a clock at 10:30" is
-    "a clock at 10" with the weight 30, as in A1111. White space at the end of a part does not count. `RequestError` for a
-    weight beyond the floating-point numbers.
+    "a clock at 10" with the weight 30, as in A1111. White space at the end of a part does not count. `RequestError` for
+    a weight beyond the floating-point numbers.
     """
     return [_split_weight(part.rstrip()) for part in _AND.split(text)]
 

@@ -1,4 +1,4 @@
-"""From a parsed prompt to tensors: each distinct chunk is encoded once, then every step only looks up what holds there."""
+"""From a parsed prompt to tensors: each distinct chunk is encoded once, and a step only looks up what holds there."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class ScheduledConditioning:
     def at(self, step: int) -> StepConditioning:
         """What holds at model call `step`, counted from 0 as A1111's denoiser does; nothing is encoded here.
 
-        Each part's first entry with step <= until_step; after the last one, the last. `until_step` was computed for steps
-        from 1 on, so an entry lasts one call longer than its text says: `[a:b:3]` is "a" at the calls 0, 1, 2 and 3. A1111's
-        pictures are made so. Parts of different length are filled up with their last vector.
+        Each part's first entry with step <= until_step; after the last one, the last. `until_step` was computed for
+        steps from 1 on, so an entry lasts one call longer than its text says: `[a:b:3]` is "a" at the calls 0, 1, 2 and
+        3. A1111's pictures are made so. Parts of different length are filled up with their last vector.
         """
         rows = [
             next((rows for until_step, rows in part.schedule if step <= until_step), part.schedule[-1][1])
@@ -68,7 +68,9 @@ class ScheduledConditioning:
 def repeat_last(conditioning: Conditioning, tokens: int) -> Conditioning:
     """The same with `tokens` tokens, its last vector repeated; for conditionings that go into one batch."""
     missing = tokens - conditioning.shape[1]
-    return torch.cat([conditioning, conditioning[:, -1:].expand(-1, missing, -1)], dim=1) if missing > 0 else conditioning
+    return (
+        torch.cat([conditioning, conditioning[:, -1:].expand(-1, missing, -1)], dim=1) if missing > 0 else conditioning
+    )
 
 
 def pad_with_empty(conditioning: Conditioning, tokens: int, empty: Conditioning) -> Conditioning:
@@ -85,8 +87,8 @@ def pad_with_empty(conditioning: Conditioning, tokens: int, empty: Conditioning)
 class PromptEncoder:
     """Encodes parsed prompts, and remembers the last `CACHED_CHUNKS` chunks, whatever prompts they came in.
 
-    Chunks go through the encoder one at a time, so that a prompt's conditioning does not depend, to the last bit, on what
-    was encoded with it or before it.
+    Chunks go through the encoder one at a time, so that a prompt's conditioning does not depend, to the last bit, on
+    what was encoded with it or before it.
     """
 
     chunker: Chunker

@@ -3,8 +3,6 @@
 Computed in float32 at least, and returned in z's precision.
 """
 
-from __future__ import annotations
-
 import torch
 
 from inkbloom.core.errors import RequestError

@@ -33,9 +33,9 @@ def take_networks(text: str, on_unknown: OnUnknown = refuse) -> tuple[str, tuple
     """The text without its tags, and the networks in the order of the tags.
 
     `<lora:NAME>`, `<lora:NAME:TE>`, `<lora:NAME:TE:UNET>`, `<lora:NAME:TE:UNET:DYN>`, also by name (`te=`, `unet=`,
-    `dyn=`), and `<lyco:...>`, which is the same; `<hypernet:NAME:WEIGHT>`. TE is 1 where it is left out, UNET is TE. A tag of
-    another kind is told to `on_unknown`, and dropped where that lets it pass, as A1111 drops it. `RequestError` for
-    arguments that are no numbers, too many, or of an unknown name.
+    `dyn=`), and `<lyco:...>`, which is the same; `<hypernet:NAME:WEIGHT>`. TE is 1 where it is left out, UNET is TE. A
+    tag of another kind is told to `on_unknown`, and dropped where that lets it pass, as A1111 drops it. `RequestError`
+    for arguments that are no numbers, too many, or of an unknown name.
     """
     networks = []
 

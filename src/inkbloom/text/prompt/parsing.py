@@ -16,8 +16,8 @@ from inkbloom.text.prompt.schedule import Timeline, schedule
 from inkbloom.text.prompt.unknown import OnUnknown, refuse
 
 Emphasis = Literal["None", "Ignore", "Original", "No norm"]
-"""What A1111's brackets do, by its names. None: they are text. Ignore: they are taken out and do nothing. Original and No
-norm: they give weights; see `emphasis.py`."""
+"""What A1111's brackets do, by its names. None: they are text. Ignore: they are taken out and do nothing. Original and
+No norm: they give weights; see `emphasis.py`."""
 
 _WHOLE_LINE_COMMENT = re.compile(r"(^|\n)#[^\n]*(\n|$)")
 _COMMENT = re.compile(r"#[^\n]*(\n|$)")
@@ -59,9 +59,10 @@ def parse(
     """Read a prompt by the rules of `dialect`.
 
     a1111 takes out comments (from `#` to the end of the line) and network tags, cuts at `AND`, makes a schedule of each
-    part, and segments of each scheduled text. In a negative prompt tags and `AND` are text. comfy reads brackets alone, plain
-    nothing at all; `emphasis` is for a1111. Time grows about linearly with the text, and only a `RequestError` is raised: for
-    an unknown dialect or emphasis, and for what the functions named above refuse. Wildcards and styles come before this.
+    part, and segments of each scheduled text. In a negative prompt tags and `AND` are text. comfy reads brackets alone,
+    plain nothing at all; `emphasis` is for a1111. Time grows about linearly with the text, and only a `RequestError` is
+    raised: for an unknown dialect or emphasis, and for what the functions named above refuse. Wildcards and styles come
+    before this.
     """
     check_dialect(dialect)
     if emphasis not in get_args(Emphasis):
@@ -77,9 +78,7 @@ def parse(
         if not negative:
             text, networks = take_networks(text, on_unknown)
             weighted = split_parts(text)
-        parts = [
-            Part(weight=weight, schedule=_read_schedule(part, timeline, emphasis)) for part, weight in weighted
-        ]
+        parts = [Part(weight=weight, schedule=_read_schedule(part, timeline, emphasis)) for part, weight in weighted]
     return ParsedPrompt(dialect=dialect, emphasis=emphasis, parts=tuple(parts), networks=networks)
 
 
@@ -91,9 +90,7 @@ def _strip_comments(text: str) -> str:
 def _read_schedule(text: str, timeline: Timeline, emphasis: Emphasis) -> tuple[ScheduledText, ...]:
     entries = schedule(text, timeline)
     segments = {version: _read_segments(version, emphasis) for version in dict(entries).values()}
-    return tuple(
-        ScheduledText(until_step=step, text=version, segments=segments[version]) for step, version in entries
-    )
+    return tuple(ScheduledText(until_step=step, text=version, segments=segments[version]) for step, version in entries)
 
 
 def _read_segments(text: str, emphasis: Emphasis) -> tuple[Segment, ...]:

@@ -4,10 +4,12 @@
     [a|b|c]         a at step 1, b at step 2, c at step 3, a at step 4, ...; options may be empty
     (x) (x:y) [x]   brackets that mean emphasis; what is in them may be scheduled, they themselves stay in the text
 
-A bracket that is none of these is text, as in "((a][:b:c [d:3]"; so are a colon outside of brackets and a character after
-a backslash. A `|` may stand between options only: where one stands elsewhere, or a backslash stands alone at the end of a
-line, the whole text is literal at all steps. That is what A1111's ambiguous grammar amounts to: what is inside a scheduled
-bracket must be well formed, the outermost bracket that is so wins, and it can be found in one pass over the text.
+A bracket that is none of these is text, as in "((a][:b:c [d:3]"; so are a colon outside of brackets and a character
+after a backslash. A `|` may stand between options only: where one stands elsewhere, or a backslash stands alone at the
+end of a line, the whole text is literal at all steps. That is what A1111's ambiguous grammar amounts to: what is inside
+a scheduled bracket must be well formed, the outermost bracket that is so wins, and it can be found in one pass over the
+text. (One difference: where two stray brackets or colons follow a scheduled bracket at once, as in "[a:3]))", A1111
+takes it for text.)
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class Timeline:
     second_order: bool = False
     """The sampler calls the model twice a step; A1111 counts calls, so all steps are doubled."""
     old_scheduling: bool = False
-    """As A1111 before 1.6: a number below 1 is a fraction, any other a step, and both passes have the first one's steps."""
+    """As A1111 before 1.6: a number below 1 is a fraction, any other a step, and both passes have the same schedule."""
 
     def __post_init__(self) -> None:
         for name, steps in (("steps", self.steps), ("hires_steps", self.hires_steps)):
@@ -48,7 +50,7 @@ class Timeline:
     @property
     def length(self) -> int:
         """The last step of the schedule, in model calls."""
-        return self._calls(self.hires_steps if self._is_second_pass else self.steps)
+        return self._calls_per_step * (self._second_pass_steps or self.steps)
 
     def step(self, when: str) -> int:
         """The step that a number in the text stands for, from 0 (switched from the start) to `length`.
@@ -56,26 +58,27 @@ class Timeline:
         With a point it is a fraction of the steps, else a step.
         """
         number = float(when)
+        second_pass = self._second_pass_steps is not None
         if number < 1 if self.old_scheduling else "." in when:
-            step = (number - self._is_second_pass) * self.length
+            step = (number - second_pass) * self.length
         else:
-            step = number - self._is_second_pass * self._calls(self.steps)
+            step = number - second_pass * self._calls_per_step * self.steps
         return int(min(max(step, 0), self.length))
 
     @property
-    def _is_second_pass(self) -> bool:
-        return self.hires_steps is not None and not self.old_scheduling
+    def _second_pass_steps(self) -> int | None:
+        return None if self.old_scheduling else self.hires_steps
 
-    def _calls(self, steps: int | None) -> int:
-        assert steps is not None
-        return steps * (2 if self.second_order else 1)
+    @property
+    def _calls_per_step(self) -> int:
+        return 2 if self.second_order else 1
 
 
 def schedule(text: str, timeline: Timeline) -> list[tuple[int, str]]:
     """[(until_step, text), ...] by increasing steps, the last `timeline.length`; one entry where nothing changes.
 
-    Neighbours may have the same text: an alternation makes an entry for every step. Linear in the text's length times the
-    number of entries. `RequestError` where the result would have more than `MAX_CHARACTERS`.
+    Neighbours may have the same text: an alternation makes an entry for every step. Linear in the text's length times
+    the number of entries. `RequestError` where the result would have more than `MAX_CHARACTERS`.
     """
     tokens = _TOKEN.findall(text)
     choices = _find_choices(tokens, timeline)
@@ -104,7 +107,7 @@ class _Bracket:
 
 @dataclass(frozen=True)
 class _Choice:
-    """A bracket of which one branch is taken; a branch ends at the next of `ends`, and the text goes on after `closing`."""
+    """A bracket of which one branch is taken, up to the next of `ends`; then the text goes on after `closing`."""
 
     opening: int
     starts: list[int]

@@ -1,8 +1,8 @@
 """A1111's styles: named texts that are put around a prompt, kept in `styles.csv`.
 
-The file: a header `name,prompt,negative_prompt` (an old one says `text` for `prompt`), UTF-8, a byte order mark allowed and
-written; a row whose name begins with "#" is a comment. `{prompt}` in a style stands for the prompt; a style without it is
-appended with ", ".
+The file: a header `name,prompt,negative_prompt` (an old one says `text` for `prompt`), UTF-8, a byte order mark allowed
+and written; a row whose name begins with "#" is a comment. `{prompt}` in a style stands for the prompt; a style without
+it is appended with ", ".
 """
 
 from __future__ import annotations
@@ -71,13 +71,11 @@ def apply_styles(
     return prompt, negative_prompt
 
 
-def remove_styles(
-    prompt: str, negative_prompt: str, styles: Iterable[Style]
-) -> tuple[list[str], str, str]:
+def remove_styles(prompt: str, negative_prompt: str, styles: Iterable[Style]) -> tuple[list[str], str, str]:
     """The styles that were applied to a pasted prompt, in their order, and both texts as they were before.
 
-    The outermost style is looked for first, the first of `styles` that fits; each is found once at most. It fits where both
-    of its texts are around the prompts.
+    The outermost style is looked for first, the first of `styles` that fits; each is found once at most. It fits where
+    both of its texts are around the prompts.
     """
     left = [style for style in styles if style.prompt or style.negative_prompt]
     names: list[str] = []
@@ -119,7 +117,9 @@ def _find_columns(path: Path, header: list[str]) -> list[int | None]:
         header = ["prompt" if column == "text" else column for column in header]
     for column in _COLUMNS[:2]:
         if column not in header:
-            raise RequestError(f'The styles in "{path}" have no column "{column}"; the first line must be name,prompt,...')
+            raise RequestError(
+                f'The styles in "{path}" have no column "{column}"; the first line must be name,prompt,...'
+            )
     return [header.index(column) if column in header else None for column in _COLUMNS]
 
 

@@ -1,8 +1,8 @@
 """Folders of wildcard files: the lists of texts that `__NAME__` in a template chooses from.
 
-    animals.txt          __animals__           one text a line; blank lines and lines that begin with "#" are left out
-    food/fruit.txt       __food/fruit__        or with patterns: __food/*__, __**/fruit__
-    colours.yaml         __warm/red__          nested lists: keys joined by "/", below the file's folder
+animals.txt          __animals__           one text a line; blank lines and lines that begin with "#" are left out
+food/fruit.txt       __food/fruit__        or with patterns: __food/*__, __**/fruit__
+colours.yaml         __warm/red__          nested lists: keys joined by "/", below the file's folder
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _YAML = (".yaml", ".yml")
 class Wildcards:
     """What is in some folders. A name is looked up among the files found there, so that no path leads out of them.
 
-    Where two folders have one name, the first holds. `RequestError` for a folder that is not there, and at the first use of a
-    file that is not UTF-8 or not YAML.
+    Where two folders have one name, the first holds. `RequestError` for a folder that is not there, and at the first
+    use of a file that is not UTF-8 or not YAML.
     """
 
     folders: Sequence[Path] = ()

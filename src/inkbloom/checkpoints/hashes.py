@@ -1,0 +1,90 @@
+"""The hashes by which other programs know a file, and a memory of them, since whole files are slow to read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from inkbloom.checkpoints.loading import file_hash
+from inkbloom.core.errors import CheckpointError
+
+_OLD_START, _OLD_LENGTH = 0x100000, 0x10000
+_AUTOV2_DIGITS, _OLD_DIGITS = 10, 8
+
+
+@dataclass(frozen=True)
+class Hashes:
+    sha256: str
+    """Of the whole file, 64 hexadecimal digits."""
+    old: str
+    """A1111's until 2023: of 64 KiB in the file alone, 8 digits."""
+
+    @property
+    def autov2(self) -> str:
+        """The first 10 digits: "Model hash" in pictures, AutoV2 on Civitai."""
+        return self.sha256[:_AUTOV2_DIGITS]
+
+
+def old_hash(path: Path) -> str:
+    """A1111's old hash: 8 digits of the SHA-256 of the 65,536 bytes from 1 MiB on (of fewer, where the file ends)."""
+    try:
+        with path.open("rb") as file:
+            file.seek(_OLD_START)
+            return hashlib.sha256(file.read(_OLD_LENGTH)).hexdigest()[:_OLD_DIGITS]
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+class HashCache:
+    """Hashes kept in a JSON file; a file is read again once its path, size or time of change is another.
+
+    A cache that is missing or damaged is begun anew, and one that cannot be written is not: it only saves time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def hashes(self, path: Path) -> Hashes:
+        """Both hashes of a file; `CheckpointError` where it cannot be read."""
+        return Hashes(self.sha256(path), old_hash(path))
+
+    def sha256(self, path: Path) -> str:
+        known = self.known(path)
+        if known is None:
+            known = file_hash(path)
+            self._keep(path, known)
+        return known
+
+    def known(self, path: Path) -> str | None:
+        """The SHA-256 if it is in the cache."""
+        entry = self._entries().get(str(path.resolve()))
+        return entry["sha256"] if isinstance(entry, dict) and entry.get("stamp") == _stamp(path) else None
+
+    def _entries(self) -> dict[str, dict]:
+        try:
+            entries = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return entries if isinstance(entries, dict) else {}
+
+    def _keep(self, path: Path, sha256: str) -> None:
+        entries = {name: entry for name, entry in self._entries().items() if Path(name).exists()}
+        entries[str(path.resolve())] = {"stamp": _stamp(path), "sha256": sha256}
+        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+            partial.replace(self._path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    return [state.st_size, state.st_mtime_ns]

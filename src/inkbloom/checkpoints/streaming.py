@@ -1,0 +1,142 @@
+"""Tensors from file to file, one in memory at a time.
+
+`load` maps files into memory; mapped pages count as the process's own until the system wants them back. A tool that
+goes through gigabytes therefore reads each tensor into memory of its own and lets it go. A safetensors file begins
+with the places of all tensors, which follow from their precisions and shapes alone; so they can be worked out one by
+one while they are written.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inkbloom.checkpoints.foreign import check_first_bytes
+from inkbloom.checkpoints.tensors import TensorFile
+from inkbloom.core.errors import CheckpointError
+
+DTYPES: dict[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""The format's names of precisions, and PyTorch's."""
+
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+OnProgress = Callable[[int, int], None]
+"""Called with (tensors done, tensors in all)."""
+
+
+class TensorReader:
+    """The tensors of an opened file, each read when it is asked for, as often as it is.
+
+    Those of a pickle stay mapped, and are in memory where the pickle is no ZIP archive. `CheckpointError` for a
+    precision that PyTorch has not.
+    """
+
+    def __init__(self, file: TensorFile) -> None:
+        self.path = file.path
+        self._mapped: dict[str, Tensor] = {}
+        self._starts: dict[str, int] = {}
+        self.shapes = file.shapes
+        if check_first_bytes(file.path) == "safetensors":
+            self.dtypes = self._read_header()
+        else:
+            self._mapped = {name: file.take(name) for name in file.shapes}
+            self.dtypes = {name: tensor.dtype for name, tensor in self._mapped.items()}
+
+    def _read_header(self) -> dict[str, torch.dtype]:
+        """Note where each tensor begins; `open_tensors` has already looked whether all that is sound."""
+        with self.path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        strange = next((name for name, entry in header.items() if entry["dtype"] not in DTYPES), None)
+        if strange is not None:
+            kind = header[strange]["dtype"]
+            raise CheckpointError(f'{self.path}: "{strange}" is stored as {kind}; known are {", ".join(DTYPES)}.')
+        self._starts = {name: 8 + length + entry["data_offsets"][0] for name, entry in header.items()}
+        return {name: DTYPES[entry["dtype"]] for name, entry in header.items()}
+
+    def read(self, name: str) -> Tensor:
+        if name in self._mapped:
+            return self._mapped[name]
+        dtype, shape = self.dtypes[name], self.shapes[name]
+        content = bytearray(torch.Size(shape).numel() * dtype.itemsize)
+        if not content:
+            return torch.empty(shape, dtype=dtype)
+        with self.path.open("rb") as file:
+            file.seek(self._starts[name])
+            if file.readinto(content) < len(content):
+                raise CheckpointError(f'{self.path} was cut short while it was read, at "{name}".')
+        return torch.frombuffer(content, dtype=torch.uint8).view(dtype).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A tensor to be written: what the header says of it, and how it is made when its turn comes."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    make: Callable[[], Tensor]
+    """A tensor of this shape; of another precision, it is cast."""
+
+
+def write_planned(
+    path: Path,
+    plan: Mapping[str, Planned],
+    *,
+    metadata: Mapping[str, str],
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Write a safetensors file, each tensor made, cast and let go in turn; the same tensors give the same bytes.
+
+    `CheckpointError` names a tensor whose finite numbers overflow in a smaller precision.
+    """
+    # Wide types first, so that every tensor starts at a multiple of its items' size
+    order = sorted(plan, key=lambda name: (-plan[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": {"format": "pt", **metadata}}
+    end = 0
+    for name in order:
+        planned = plan[name]
+        start, end = end, end + torch.Size(planned.shape).numel() * planned.dtype.itemsize
+        header[name] = {"dtype": _NAMES[planned.dtype], "shape": list(planned.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for done, name in enumerate(order, 1):
+            tensor = cast(plan[name].make(), plan[name].dtype, name)
+            if tensor.shape != plan[name].shape:
+                raise AssertionError(f"{name}: planned {plan[name].shape}, made {tuple(tensor.shape)}")
+            file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+            if on_progress:
+                on_progress(done, len(order))
+
+
+def cast(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
+    """The tensor in another precision; `CheckpointError` where its finite numbers do not fit."""
+    result = tensor.detach().to("cpu", dtype)
+    if dtype in (torch.float16, torch.float8_e4m3fn, torch.float8_e5m2) and tensor.dtype != dtype:
+        lost = tensor.isfinite() & ~result.float().isfinite()
+        if lost.any():
+            largest = tensor[lost].abs().max().item()
+            raise CheckpointError(f'"{name}" has numbers as large as {largest:g}, which do not fit {_NAMES[dtype]}.')
+    return result

@@ -1,0 +1,162 @@
+"""What every reader gives: which program made the picture, its words, and our request for the same picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from inkbloom.core.errors import RequestError
+from inkbloom.pipelines.request import GenerationRequest
+from inkbloom.pipelines.stages import StageHashes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What a picture tells of how it was made."""
+
+    program: str
+    """The program that wrote it, with the version where it says so: "inkbloom 0.1.0", "Forge f2.0.1", "ComfyUI"."""
+    prompt: str
+    negative_prompt: str
+    fields: dict[str, str]
+    """The program's settings under its own names, as written."""
+    request: GenerationRequest | None
+    """Our request for the same picture as far as we can paint it; None where there is no prompt to paint."""
+    raw: str
+    """The text that all this was read from."""
+    warnings: list[str] = field(default_factory=list)
+    """What was not understood, or what we cannot do, one line each."""
+    stages: StageHashes | None = None
+    """Only in our own pictures."""
+
+
+def make_metadata(
+    program: str,
+    prompt: str,
+    negative_prompt: str,
+    *,
+    fields: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    raw: str,
+    warnings: Sequence[str] = (),
+) -> Metadata:
+    """Metadata of a foreign picture; `settings` are fields of `GenerationRequest`, by text or number, still unchecked.
+
+    A setting that we cannot use becomes a warning, and is left to the model; so does a prompt that we cannot paint.
+    """
+    told = [*warnings]
+    prompt, negative_prompt = clean(prompt), clean(negative_prompt)
+    usable: dict[str, Any] = {}
+    # Sampler and schedule may be one name and belong together; the options depend on the sampler
+    alone = [name for name in settings if name not in ("sampler", "schedule", "sampler_options")]
+    groups = [("sampler", "schedule"), *((name,) for name in alone)]
+    for names in groups:
+        group = {name: _plain(settings[name]) for name in names if settings.get(name) is not None}
+        problem = _problem(prompt="", **group)
+        if problem is not None and len(group) > 1:
+            told.append(problem)
+            group = {name: value for name, value in group.items() if _problem(prompt="", **{name: value}) is None}
+        elif problem is not None:
+            told.append(problem)
+            continue
+        usable |= group
+    usable["sampler_options"] = _known_options(settings.get("sampler_options") or {}, usable.get("sampler"), told)
+    problem = _problem(prompt=prompt, negative_prompt=negative_prompt)
+    if problem is None:
+        request = GenerationRequest(prompt=prompt, negative_prompt=negative_prompt, **usable)
+    else:
+        request = None
+        told.append(problem)
+    return Metadata(
+        program=clean(program),
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        fields={clean(str(name)): clean(_written(value)) for name, value in fields.items()},
+        request=request,
+        raw=clean(raw),
+        warnings=[clean(line) for line in dict.fromkeys(told)],
+    )
+
+
+def parse_json(text: str | None) -> dict[str, Any] | None:
+    """The JSON object in a text; None where it is none, cut off, or nested beyond reason."""
+    if text is None or not text.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def text_of(value: Any) -> str:
+    """A JSON value where a text should stand; anything else counts as none."""
+    return value if isinstance(value, str) else ""
+
+
+def mapping_of(value: Any) -> dict[str, Any]:
+    """A JSON value where an object should stand; anything else counts as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def short_hash(value: Any) -> str | None:
+    """The ten digits by which we know a model, of a SHA-256 or its beginning; older and other hashes name nothing."""
+    found = re.fullmatch(r"([0-9a-fA-F]{10})[0-9a-fA-F]*", value.strip()) if isinstance(value, str) else None
+    return found[1].lower() if found else None
+
+
+def model_name(value: Any) -> str | None:
+    """A model's name without folder and ending, of a file name from whatever system."""
+    name = re.split(r"[/\\]", text_of(value))[-1]
+    return re.sub(r"\.(safetensors|ckpt|pt|pth|bin|gguf|sft)\Z", "", name, flags=re.IGNORECASE) or None
+
+
+def clean(text: str) -> str:
+    """The text with half surrogate pairs, which JSON may hold and no file can, replaced by question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _problem(**fields: Any) -> str | None:
+    """What is wrong with the fields of a request, or None."""
+    try:
+        GenerationRequest(**fields)
+    except RequestError as error:
+        return f"{str(error).rstrip('.')}; left out."
+    return None
+
+
+def _known_options(options: Mapping[str, Any], sampler: str | None, told: list[str]) -> dict[str, float]:
+    """Those options that are numbers and that the sampler has; a zero that it lacks changes nothing and is not told."""
+    from inkbloom.sampling.registry import find_sampler
+
+    known = find_sampler(GenerationRequest(prompt="", sampler=sampler).sampler or "").options if sampler else {}
+    found = {}
+    for name, value in options.items():
+        number = _number(value)
+        if number is None:
+            told.append(f"{name} {value!r}: must be a finite number; left out.")
+        elif name in known:
+            found[name] = number
+        elif number:
+            told.append(f"{name} {number:g}: sampler {sampler or '(unknown)'} has no such option; left out.")
+    return found
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

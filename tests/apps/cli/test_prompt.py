@@ -1,0 +1,47 @@
+"""The command's whole output, for prompts small enough to say by hand what it must be."""
+
+import pytest
+
+from inkbloom.apps.cli.prompt import PromptOptions, prompt
+from inkbloom.core.errors import RequestError
+
+
+def test_tokens_steps_parts_and_networks(capsys):
+    options = PromptOptions(steps=10)
+    assert prompt("a (cat:1.3) [b:c:.5] <lora:film:0.8:1:4> AND dog :0.5", options=options) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "Part 1 of 2, weight 1",
+        "Model calls 1 to 6: a (cat:1.3) b",
+        "  chunk 1, 3/75: a cat*1.3 b",
+        "Model calls 7 to 10: a (cat:1.3) c",
+        "  chunk 1, 3/75: a cat*1.3 c",
+        "Part 2 of 2, weight 0.5",
+        "dog",
+        "  chunk 1, 1/75: dog",
+        "lora film: text encoder 0.8, U-Net 1, first 4 ranks",
+    ]
+
+
+def test_styles_and_variants(capsys, tmp_path):
+    (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nart,by greg,bad\n", encoding="utf-8")
+    (tmp_path / "animal.txt").write_text("cat\n", encoding="utf-8")
+    options = {"style": ("art",), "styles_file": (tmp_path / "styles.csv",), "wildcards": (tmp_path,), "seed": 1}
+    prompt("__animal__", options=PromptOptions(**options))
+    prompt("dog", options=PromptOptions(**options, negative=True))
+    assert capsys.readouterr().out.splitlines()[::2] == ["cat, by greg", "dog, bad"]
+
+
+def test_combinations(capsys):
+    prompt("{a|b} {c|d}", options=PromptOptions(combinations=3))
+    assert capsys.readouterr().out.splitlines() == ["a c", "a d", "b c"]
+    with pytest.raises(RequestError, match=r"^--seed and --combinations both"):
+        prompt("a", options=PromptOptions(combinations=3, seed=1))
+
+
+def test_lenient(capsys):
+    with pytest.raises(RequestError, match=r"^Unknown kind"):
+        prompt("a <zzz:x>")
+    prompt("a <zzz:x>", options=PromptOptions(lenient=True))
+    shown = capsys.readouterr()
+    assert shown.err.startswith('inkbloom: Unknown kind of network "zzz"')
+    assert shown.out.startswith("a\n")
