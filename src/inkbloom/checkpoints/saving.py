@@ -172,7 +172,7 @@ def _tokenizer_files(tokenizer: Tokenizer) -> dict[str, str]:
         return {key: Path(folder, name).read_text(encoding="utf-8") for key, name in files.items()}
 
 
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file or folder under a temporary name, then put it at `path`; a failure leaves nothing."""
     if path.is_dir() and any(path.iterdir()) and not (path / "model_index.json").is_file():
         raise OutputError(f"{path} is a folder with other things in it; give a new name, or that of an older model.")

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from inkbloom.checkpoints.foreign import check_first_bytes
+from inkbloom.checkpoints.saving import _write_whole as write_whole
 from inkbloom.checkpoints.tensors import TensorFile
-from inkbloom.core.errors import CheckpointError
+from inkbloom.core.errors import CheckpointError, RequestError, nearest
 
 DTYPES: dict[str, torch.dtype] = {
     "F64": torch.float64,
@@ -37,6 +38,9 @@ DTYPES: dict[str, torch.dtype] = {
     "BOOL": torch.bool,
 }
 """The format's names of precisions, and PyTorch's."""
+
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""Those that a model can be written in."""
 
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
@@ -131,6 +135,13 @@ def write_planned(
                 on_progress(done, len(order))
 
 
+def choose_precision(name: str | None) -> torch.dtype | None:
+    """The precision of this name, None for None; `RequestError` with the nearest ones otherwise."""
+    if name is not None and name not in PRECISIONS:
+        raise RequestError(f'Unknown precision "{name}".{nearest(name, PRECISIONS)}')
+    return None if name is None else PRECISIONS[name]
+
+
 def cast(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
     """The tensor in another precision; `CheckpointError` where its finite numbers do not fit."""
     result = tensor.detach().to("cpu", dtype)
@@ -140,3 +151,12 @@ def cast(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
             largest = tensor[lost].abs().max().item()
             raise CheckpointError(f'"{name}" has numbers as large as {largest:g}, which do not fit {_NAMES[dtype]}.')
     return result
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a small file so that the copy is complete or not there; `OutputError` where it cannot be written."""
+
+    def write(place: Path) -> None:
+        place.write_bytes(source.read_bytes())
+
+    write_whole(target, write)

@@ -5,6 +5,7 @@ diffusion, is applied by `Autoencoder.encode`/`.decode` in the pipelines, not by
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -74,32 +75,49 @@ def _resnet(spec: AutoencoderSpec, in_channels: int, out_channels: int) -> Resne
     return ResnetBlock(in_channels, out_channels, norm_groups=spec.norm_groups, eps=NORM_EPS)
 
 
+class EncoderLevel(nn.Module):
+    def __init__(self, spec: AutoencoderSpec, in_channels: int, channels: int, *, is_last: bool) -> None:
+        super().__init__()
+        widths = [in_channels] + [channels] * spec.num_blocks
+        self.resnets = nn.ModuleList(_resnet(spec, a, b) for a, b in pairwise(widths))
+        self.downsample = None if is_last else Downsample(channels, pad_all=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for resnet in self.resnets:
+            x = resnet(x)
+        return x if self.downsample is None else self.downsample(x)
+
+
+class DecoderLevel(nn.Module):
+    def __init__(self, spec: AutoencoderSpec, in_channels: int, channels: int, *, is_last: bool) -> None:
+        super().__init__()
+        widths = [in_channels] + [channels] * (spec.num_blocks + 1)
+        self.resnets = nn.ModuleList(_resnet(spec, a, b) for a, b in pairwise(widths))
+        self.upsample = None if is_last else Upsample(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for resnet in self.resnets:
+            x = resnet(x)
+        return x if self.upsample is None else self.upsample(x)
+
+
 class Encoder(nn.Module):
     def __init__(self, spec: AutoencoderSpec) -> None:
         super().__init__()
         widths = spec.level_channels
         self.conv_in = nn.Conv2d(3, widths[0], 3, padding=1)
-        self.levels = nn.ModuleList()
-        channels = widths[0]
-        for i, width in enumerate(widths):
-            level = nn.Module()
-            level.resnets = nn.ModuleList(
-                _resnet(spec, channels if j == 0 else width, width) for j in range(spec.num_blocks)
-            )
-            level.downsample = Downsample(width, pad_all=False) if i < len(widths) - 1 else None
-            self.levels.append(level)
-            channels = width
-        self.mid = AutoencoderMid(spec, channels)
-        self.norm_out = nn.GroupNorm(spec.norm_groups, channels, eps=NORM_EPS)
-        self.conv_out = nn.Conv2d(channels, 2 * spec.latent_channels, 3, padding=1)
+        self.levels = nn.ModuleList(
+            EncoderLevel(spec, widths[max(i - 1, 0)], width, is_last=i == len(widths) - 1)
+            for i, width in enumerate(widths)
+        )
+        self.mid = AutoencoderMid(spec, widths[-1])
+        self.norm_out = nn.GroupNorm(spec.norm_groups, widths[-1], eps=NORM_EPS)
+        self.conv_out = nn.Conv2d(widths[-1], 2 * spec.latent_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_in(x)
         for level in self.levels:
-            for resnet in level.resnets:
-                x = resnet(x)
-            if level.downsample is not None:
-                x = level.downsample(x)
+            x = level(x)
         x = self.mid(x)
         return self.conv_out(F.silu(self.norm_out(x)))
 
@@ -110,26 +128,17 @@ class Decoder(nn.Module):
         widths = spec.level_channels[::-1]
         self.conv_in = nn.Conv2d(spec.latent_channels, widths[0], 3, padding=1)
         self.mid = AutoencoderMid(spec, widths[0])
-        self.levels = nn.ModuleList()
-        channels = widths[0]
-        for i, width in enumerate(widths):
-            level = nn.Module()
-            level.resnets = nn.ModuleList(
-                _resnet(spec, channels if j == 0 else width, width) for j in range(spec.num_blocks + 1)
-            )
-            level.upsample = Upsample(width) if i < len(widths) - 1 else None
-            self.levels.append(level)
-            channels = width
-        self.norm_out = nn.GroupNorm(spec.norm_groups, channels, eps=NORM_EPS)
-        self.conv_out = nn.Conv2d(channels, 3, 3, padding=1)
+        self.levels = nn.ModuleList(
+            DecoderLevel(spec, widths[max(i - 1, 0)], width, is_last=i == len(widths) - 1)
+            for i, width in enumerate(widths)
+        )
+        self.norm_out = nn.GroupNorm(spec.norm_groups, widths[-1], eps=NORM_EPS)
+        self.conv_out = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.mid(self.conv_in(x))
         for level in self.levels:
-            for resnet in level.resnets:
-                x = resnet(x)
-            if level.upsample is not None:
-                x = level.upsample(x)
+            x = level(x)
         return self.conv_out(F.silu(self.norm_out(x)))
 
 

@@ -18,7 +18,7 @@ from inkbloom.training.ema import Ema, averaged
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionSettings:
-    batch_size: int = 32
+    batch_size: int = 16
     empty_captions: float = 0.1
     """Part of the captions left out, so that the model also learns the unconditional estimate that guidance needs."""
     weight_decay: float = 0.01

@@ -106,7 +106,9 @@ def check_alike(inputs: list[MergeInput]) -> None:
         if first.channels not in _KIND or other.channels != SHARED_CHANNELS:
             raise _differ(first, other, f"their U-Nets read {first.channels} and {other.channels} channels")
     if len({other.channels for other in others}) > 1:
-        raise _differ(*others, f"as B and C their U-Nets read {others[0].channels} and {others[1].channels} channels")
+        raise _differ(
+            others[0], others[1], f"as B and C their U-Nets read {others[0].channels} and {others[1].channels} channels"
+        )
 
 
 def _check_specs(first: MergeInput, other: MergeInput) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -26,8 +25,7 @@ from inkbloom.checkpoints.merging.blocks import read_ratios
 from inkbloom.checkpoints.merging.inputs import SHARED_CHANNELS, MergeInput, check_alike, open_input, open_parts
 from inkbloom.checkpoints.merging.methods import Method, Tuning
 from inkbloom.checkpoints.merging.recipe import MergeRecipe
-from inkbloom.checkpoints.saving import _write_whole as write_whole
-from inkbloom.checkpoints.streaming import OnProgress, Planned, write_planned
+from inkbloom.checkpoints.streaming import OnProgress, Planned, copy_whole, write_planned, write_whole
 from inkbloom.core.errors import CheckpointError, KeyMismatchError, OutputError, RequestError
 
 _NEVER = "cond_stage_model.transformer.text_model.embeddings.position_ids"
@@ -71,7 +69,7 @@ def merge(
     write_whole(target, lambda place: write_planned(place, plan, metadata=metadata, on_progress=on_progress))
     config = next((path.with_suffix(".yaml") for path in recipe.models if path.with_suffix(".yaml").is_file()), None)
     if config is not None:
-        write_whole(target.with_suffix(".yaml"), lambda place: shutil.copyfile(config, place))
+        copy_whole(config, target.with_suffix(".yaml"))
     return target
 
 

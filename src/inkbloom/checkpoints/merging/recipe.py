@@ -16,9 +16,8 @@ from inkbloom.checkpoints.hashes import old_hash
 from inkbloom.checkpoints.ldm import SPEC_KEY
 from inkbloom.checkpoints.merging.inputs import INPAINTING, PIX2PIX, MergeInput
 from inkbloom.checkpoints.merging.methods import Method, find_method
-from inkbloom.core.errors import RequestError, nearest
-
-PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+from inkbloom.checkpoints.streaming import choose_precision
+from inkbloom.core.errors import RequestError
 
 RECIPE_KEY, MODELS_KEY = "sd_merge_recipe", "sd_merge_models"
 """A1111's keys of metadata, whose values are JSON."""
@@ -69,8 +68,7 @@ class MergeRecipe:
             raise RequestError(f"The density is {self.density:g}; it must be above 0 and at most 1.")
         if not 0 <= self.drop < 1:
             raise RequestError(f"The drop rate is {self.drop:g}; it must be at least 0 and below 1.")
-        if self.precision is not None and self.precision not in PRECISIONS:
-            raise RequestError(f'Unknown precision "{self.precision}".{nearest(self.precision, PRECISIONS)}')
+        choose_precision(self.precision)
         if self.name is not None and (not self.name or Path(self.name).name != self.name):
             raise RequestError(f'"{self.name}" is no name for a file; it must not be empty or hold a path.')
         try:
@@ -88,7 +86,7 @@ class MergeRecipe:
 
     @property
     def dtype(self) -> torch.dtype | None:
-        return None if self.precision is None else PRECISIONS[self.precision]
+        return choose_precision(self.precision)
 
     def file_name(self, channels: int) -> str:
         """A1111's name of the result, in which a model of more input channels says what it is for."""

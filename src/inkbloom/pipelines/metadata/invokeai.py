@@ -108,7 +108,7 @@ def _old(
 
 
 def _sampling(name: Any) -> dict[str, str | None]:
-    """InvokeAI's scheduler: a k at the end of its name means Karras's sigmas; else it takes diffusers' leading steps."""
+    """InvokeAI's scheduler: a k at the end of its name means Karras's sigmas; else it takes diffusers' leading ones."""
     name = text_of(name)
     plain = name.removesuffix("_k")
     return {

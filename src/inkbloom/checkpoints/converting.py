@@ -1,0 +1,125 @@
+"""The same model in another form: single file or diffusers folder, other precision, averaged weights, without ballast.
+
+From a single file to a single file nothing is understood more than needed: tensors keep their names and order of bytes,
+unknown ones are kept. Between the layouts the model is loaded and saved.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from inkbloom.checkpoints.keymap import LEFTOVERS
+from inkbloom.checkpoints.ldm import EMA_PREFIX, SPEC_KEY, V_PREDICTION_MARK, ZERO_SNR_MARK, open_ldm
+from inkbloom.checkpoints.loading import load
+from inkbloom.checkpoints.saving import save_diffusers, save_ldm
+from inkbloom.checkpoints.source import ModelSource
+from inkbloom.checkpoints.streaming import (
+    OnProgress,
+    Planned,
+    TensorReader,
+    cast,
+    choose_precision,
+    copy_whole,
+    write_planned,
+    write_whole,
+)
+from inkbloom.core.errors import CheckpointError, OutputError, RequestError
+
+_SINGLE = (".safetensors", ".ckpt")
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    *,
+    precision: str | None = None,
+    use_ema: bool = False,
+    prune: bool = False,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Write the model at `source` to `target`: a `.safetensors` or `.ckpt` file, else a diffusers folder.
+
+    Without options no number changes: a round trip gives the same tensors, and the same bytes where the first file was
+    in our order. `precision` is float32, float16 or bfloat16. `use_ema` makes the averaged weights the U-Net's, and
+    drops the copies. `prune` leaves only what the networks need; between the layouts, and into a folder, nothing else
+    goes anyway. A single file gets the spec into its metadata, and the YAML that lies beside the source beside it.
+
+    Raises `CheckpointError` where the source is no model, has no averaged weights, or overflows the precision,
+    `RequestError` for an unknown precision, `OutputError` where `target` cannot be written, or is there already unless
+    `overwrite`.
+    """
+    source, target = Path(source), Path(target)
+    dtype = choose_precision(precision)
+    if target.suffix not in _SINGLE and target.suffix in (".pt", ".pth", ".bin", ".sft"):
+        raise RequestError(f'A single-file model ends in .safetensors or .ckpt, not in "{target.suffix}" ({target}).')
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} is there already; give another name, or overwrite it.")
+    if target.suffix in _SINGLE and not source.is_dir():
+        _rewrite(source, target, dtype, use_ema=use_ema, prune=prune, on_progress=on_progress)
+        return
+    model = load(source, ema=use_ema, on_progress=on_progress)
+    if target.suffix in _SINGLE:
+        save_ldm(target, model, dtype=dtype)
+    else:
+        save_diffusers(target, model, dtype=dtype)
+
+
+def _rewrite(
+    path: Path,
+    target: Path,
+    dtype: torch.dtype | None,
+    *,
+    use_ema: bool,
+    prune: bool,
+    on_progress: OnProgress | None,
+) -> None:
+    source = open_ldm(path, None)
+    if use_ema and source.ema is None:
+        raise CheckpointError(f"{path} has no EMA weights; convert it without them.")
+    file = next(iter(source.parts.values())).file
+    reader = TensorReader(file)
+    plan: dict[str, Planned] = {}
+    for name, origin in _origins(source, list(file.shapes), use_ema=use_ema, prune=prune).items():
+        own = reader.dtypes[origin]
+        kind = dtype if dtype is not None and own.is_floating_point else own
+        plan[name] = Planned(kind, reader.shapes[origin], partial(reader.read, origin))
+    metadata = {key: text for key, text in file.metadata.items() if key != "format"}
+    metadata[SPEC_KEY] = source.spec.to_json()
+
+    def write(place: Path) -> None:
+        if target.suffix == ".safetensors":
+            write_planned(place, plan, metadata=metadata, on_progress=on_progress)
+        else:
+            state = {name: cast(planned.make(), planned.dtype, name) for name, planned in plan.items()}
+            torch.save({"state_dict": state, **metadata}, place)
+
+    write_whole(target, write)
+    config, beside = path.with_suffix(".yaml"), target.with_suffix(".yaml")
+    if config.is_file() and config.resolve() != beside.resolve():
+        copy_whole(config, beside)
+
+
+def _origins(source: ModelSource, names: list[str], *, use_ema: bool, prune: bool) -> dict[str, str]:
+    """For each tensor of the result the one of the file that it is."""
+    kept = dict.fromkeys(names)
+    if prune:
+        marks = dict.fromkeys(name for name in names if name in (V_PREDICTION_MARK, ZERO_SNR_MARK))
+        kept = marks | {
+            there: None
+            for component, part in source.parts.items()
+            for name, there in part.names.items()
+            if not LEFTOVERS[component].fullmatch(name)
+        }
+    origins = {name: name for name in kept}
+    if use_ema and source.ema is not None:
+        origins = {name: name for name in origins if not name.startswith(EMA_PREFIX)}
+        averaged = {source.parts["unet"].names[name]: there for name, there in source.ema.names.items()}
+        lacking = next((there for there in source.parts["unet"].names.values() if there not in averaged), None)
+        if lacking is not None:
+            raise CheckpointError(f'The EMA weights of {source.path} lack "{lacking}".')
+        origins |= averaged
+    return origins
