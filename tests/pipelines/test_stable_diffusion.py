@@ -10,7 +10,6 @@ from inkbloom import GenerationRequest, StableDiffusion
 from inkbloom.checkpoints import LoadedModel, file_hash
 from inkbloom.core.errors import CheckpointError, InkbloomError, MemoryNeededError, RequestError, Stopped
 from inkbloom.pipelines.stable_diffusion import Progress
-from inkbloom.sampling import samplers  # noqa: F401 - fills the registry before it is asked below
 from inkbloom.sampling.registry import all_samplers
 
 

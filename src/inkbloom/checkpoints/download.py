@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import shutil
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -49,6 +50,7 @@ class Remote:
     name: str
     """Under which it is to be saved: one path component, or several for a file in a folder."""
     sha256: str | None = None
+    """In small letters."""
     size: int | None = None
     token: str | None = field(default=None, repr=False)
     """Sent to the address's own host, never on to one that it redirects to."""
@@ -79,6 +81,25 @@ def fetch(remote: Remote, target: Path, *, on_bytes: OnBytes | None = None) -> N
         raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
 
 
+def fetch_folder(files: list[Remote], target: Path, *, on_bytes: OnBytes | None = None) -> None:
+    """Bring all files to the folder `target`, which appears when they are complete; a new call continues.
+
+    Raises what `fetch` raises; a folder that is there already is left alone.
+    """
+    if target.exists():
+        raise OutputError(f"{target} is there already; move it away.")
+    partial = target.with_name(f"{target.name}.part")
+    for remote in files:
+        place = partial / remote.name
+        if remote.sha256 is None:
+            place.unlink(missing_ok=True)  # of a broken run, and perhaps of an older version
+        fetch(remote, place, on_bytes=on_bytes)
+    try:
+        partial.rename(target)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
+
+
 def fetch_json(url: str, token: str | None, token_hint: str) -> Any:
     """The JSON at an address; `CheckpointError` where there is none."""
     remote = Remote(url=url, name="", token=token, token_hint=token_hint)
@@ -96,6 +117,17 @@ class _Broken(Exception):  # noqa: N818 - a reason to try again
         """Seconds, as the server asks."""
 
 
+# Not every OSError: a full disk is one too
+_NETWORK = (
+    _Broken,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+    urllib.error.URLError,
+)
+
+
 def _receive_all(remote: Remote, part: Path, tag_file: Path, on_bytes: OnBytes | None) -> None:
     failures = 0
     while True:
@@ -103,7 +135,7 @@ def _receive_all(remote: Remote, part: Path, tag_file: Path, on_bytes: OnBytes |
         try:
             _receive(remote, part, tag_file, on_bytes)
             return
-        except (_Broken, http.client.HTTPException, ConnectionError, TimeoutError, urllib.error.URLError) as error:
+        except _NETWORK as error:
             # A transfer that gets on may break as often as it likes
             failures = 1 if _size(part) > before else failures + 1
             if failures >= ATTEMPTS:
@@ -117,10 +149,10 @@ def _receive(remote: Remote, part: Path, tag_file: Path, on_bytes: OnBytes | Non
     start = _size(part)
     tag = tag_file.read_text(encoding="utf-8") if tag_file.is_file() else None
     headers = {}
-    if start and (tag or remote.sha256):
-        headers["Range"] = f"bytes={start}-"
-        if tag:
-            headers["If-Range"] = tag
+    if start and remote.sha256:
+        headers = {"Range": f"bytes={start}-"}
+    elif start and tag:
+        headers = {"Range": f"bytes={start}-", "If-Range": tag}
     with closing(_open(remote, headers)) as answer:
         if answer.status == 416:
             # All of it may be there already; if not, it is no beginning of this file
@@ -134,7 +166,7 @@ def _receive(remote: Remote, part: Path, tag_file: Path, on_bytes: OnBytes | Non
             raise _Broken(f"the server sent {answer.headers.get('Content-Range')} for bytes {start}-", 0)
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length and length.isdigit() else None
-        _check_room(remote, part, total, start)
+        _check_length(remote, part, total, start)
         new_tag = answer.headers.get("ETag", "")
         # A weak tag promises the same meaning, not the same bytes
         if new_tag.startswith('"'):
@@ -152,7 +184,7 @@ def _receive(remote: Remote, part: Path, tag_file: Path, on_bytes: OnBytes | Non
         raise _Broken(f"{start:,} of {total:,} bytes arrived", 0)
 
 
-def _check_room(remote: Remote, part: Path, total: int | None, start: int) -> None:
+def _check_length(remote: Remote, part: Path, total: int | None, start: int) -> None:
     if total is not None and remote.size is not None and total != remote.size:
         raise CheckpointError(f"{remote.url} has {total:,} bytes; {remote.size:,} were promised.")
     free = shutil.disk_usage(part.parent).free
@@ -162,9 +194,9 @@ def _check_room(remote: Remote, part: Path, total: int | None, start: int) -> No
 
 def _verify(remote: Remote, part: Path, tag_file: Path) -> None:
     try:
-        if remote.sha256 is not None and (found := file_hash(part)) != remote.sha256.lower():
+        if remote.sha256 is not None and (found := file_hash(part)) != remote.sha256:
             raise CheckpointError(
-                f"{remote.url} is damaged or another file: its SHA-256 is {found}, not {remote.sha256.lower()}."
+                f"{remote.url} is damaged or another file: its SHA-256 is {found}, not {remote.sha256}."
             )
         if remote.name.endswith(_WEIGHTS):
             check_first_bytes(part)
@@ -209,7 +241,7 @@ def _refusal(remote: Remote, error: urllib.error.HTTPError) -> Exception:
             return CheckpointError(f"{remote.url} asks for {remote.token_hint} (HTTP {error.code}).")
         case 401 | 403:
             return CheckpointError(
-                f"{remote.url} refuses this token (HTTP {error.code}); it may be wrong, or terms must be accepted first."
+                f"{remote.url} refuses this token (HTTP {error.code}); it may be wrong, or there are terms to accept."
             )
         case 404 | 410:
             return CheckpointError(f"There is nothing at {remote.url} (HTTP {error.code}).")

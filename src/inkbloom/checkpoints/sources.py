@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -78,7 +78,7 @@ def find(word: str, sites: Sites, *, sha256: str | None = None) -> Found:
     (remote,) = found.files
     if remote.sha256 is not None and remote.sha256 != sha256.lower():
         raise CheckpointError(f"{word} has the SHA-256 {remote.sha256}, not {sha256.lower()}.")
-    return Found(found.name, [Remote(**{**vars(remote), "sha256": sha256.lower()})])
+    return Found(found.name, [replace(remote, sha256=sha256.lower())])
 
 
 def safe_name(name: str, origin: str) -> str:
@@ -174,11 +174,12 @@ def _find_on_civitai(what: str, sites: Sites) -> Found:
     hashes = file.get("hashes")
     sha256 = hashes.get("SHA256") if isinstance(hashes, dict) else None
     name = safe_name(_get(file, "name", str, f"civitai:{what}"), f"civitai:{what}")
+    url = _get(file, "downloadUrl", str, f"civitai:{what}")
     remote = Remote(
-        url=_get(file, "downloadUrl", str, f"civitai:{what}"),
+        url=url,
         name=name,
         sha256=sha256.lower() if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None,
-        token=sites.civitai_token,
+        token=sites.civitai_token if urlsplit(url).netloc == urlsplit(site).netloc else None,
         token_hint=hint,
         kind=_KINDS.get(str(answer.get("type")), "checkpoints"),
     )

@@ -1,14 +1,14 @@
 """Everything that can go wrong for a user, and how it is said.
 
-    InkbloomError                 one clear line; the command line prints it and exits with 2
-    ├── RequestError              a value asked for cannot be used (also a ValueError)
-    ├── CheckpointError           a model file cannot be used
-    │   ├── UnsafeCheckpointError     a pickle that would run code
-    │   └── KeyMismatchError          missing, extra or misshapen tensors
-    ├── MemoryNeededError         the picture does not fit into memory
-    ├── OutputError               a result cannot be written
-    └── TrainingError             a training run cannot go on
-    Stopped                       raised from a progress callback to stop early; not an error
+InkbloomError                 one clear line; the command line prints it and exits with 2
+├── RequestError              a value asked for cannot be used (also a ValueError)
+├── CheckpointError           a model file cannot be used
+│   ├── UnsafeCheckpointError     a pickle that would run code
+│   └── KeyMismatchError          missing, extra or misshapen tensors
+├── MemoryNeededError         the picture does not fit into memory
+├── OutputError               a result cannot be written
+└── TrainingError             a training run cannot go on
+Stopped                       raised from a progress callback to stop early; not an error
 """
 
 import difflib

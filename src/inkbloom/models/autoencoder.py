@@ -1,4 +1,4 @@
-"""The KL autoencoder: pictures to latents an eighth as high and wide, and back (Kingma & Welling 2014; Esser et al. 2021).
+"""The KL autoencoder: pictures to latents an eighth as high and wide, and back (Kingma & Welling 2014; Esser et al.).
 
 Here latents are *raw*: as the encoder makes them. The family's scale factor, which brings their variance near 1 for the
 diffusion, is applied by `Autoencoder.encode`/`.decode` in the pipelines, not by the network.
@@ -143,7 +143,7 @@ class Decoder(nn.Module):
 
 
 class AutoencoderMid(nn.Module):
-    """The lowest resolution, where every pixel of the feature map sees every other: resnet, one-head attention, resnet."""
+    """The lowest resolution, where every pixel sees every other: resnet, attention with one head, resnet."""
 
     def __init__(self, spec: AutoencoderSpec, channels: int) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ class ClipText(nn.Module):
         nn.init.normal_(self.token_embedding.weight, std=0.02)
 
     def forward(self, ids: TokenIds, *, skip_layers: int = 0) -> Conditioning:
-        """Hidden states of the last layer, or of one `skip_layers` before it ("clip skip" minus 1), after the final norm."""
+        """Normed hidden states of the last layer, or of one `skip_layers` before it ("clip skip" minus 1)."""
         x = self.token_embedding(ids) + self.position_embedding[: ids.shape[1]]
         for layer in self.layers[: len(self.layers) - skip_layers]:
             x = layer(x)

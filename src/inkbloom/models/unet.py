@@ -1,10 +1,12 @@
 """The U-Net that predicts noise (or velocity) in the latent space (Rombach et al. 2022; Ho et al. 2020).
 
-A level works at one resolution; each next one at half of it. On the way down every block's output is kept, on the way up each
-block takes the last one kept: the skip connections. The spec says the whole architecture as a literal list of levels.
+A level works at one resolution; each next one at half of it. On the way down every block's output is kept, on the way
+up each block takes the last one kept: the skip connections. The spec says the whole architecture as a literal list of
+levels.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -129,7 +131,7 @@ class DownLevel(nn.Module):
     def __init__(self, spec: UNetSpec, level: UNetLevel, in_channels: int, *, is_last: bool) -> None:
         super().__init__()
         widths = [in_channels] + [level.channels] * level.num_blocks
-        self.resnets = nn.ModuleList(_resnet(spec, a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.resnets = nn.ModuleList(_resnet(spec, a, b) for a, b in pairwise(widths))
         depth = level.transformer_depth
         self.transformers = nn.ModuleList(_transformer(spec, level, depth) for _ in self.resnets if depth)
         self.downsample = None if is_last else Downsample(level.channels, pad_all=True)

@@ -33,7 +33,7 @@ class ResnetBlock(nn.Module):
 class Downsample(nn.Module):
     """Halve height and width by a strided convolution.
 
-    The U-Net pads all sides; the autoencoder only right and bottom (`pad_all=False`), as the original training code did.
+    The U-Net pads all sides; the autoencoder only right and bottom (`pad_all=False`), as the original did.
     """
 
     def __init__(self, channels: int, *, pad_all: bool) -> None:
@@ -46,7 +46,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double height and width (or match `size`, where a skip connection was odd) by nearest neighbour, then convolve."""
+    """Double height and width (or match `size`, where a skip connection was odd) by nearest neighbour; convolve."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -40,7 +40,8 @@ class TransformerBlock(nn.Module):
 class SpatialTransformer(nn.Module):
     """Transformer blocks over the pixels of a feature map (batch, channels, height, width), residual as a whole.
 
-    Stable Diffusion 1 projects in and out by 1x1 convolutions, 2 by linear layers: the same arithmetic, other shapes on disk.
+    Stable Diffusion 1 projects in and out by 1x1 convolutions, 2 by linear layers: the same arithmetic, other shapes on
+    disk.
     """
 
     def __init__(

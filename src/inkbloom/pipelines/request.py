@@ -170,7 +170,6 @@ def _schedule_name(name: str) -> str | None:
 
 
 def _find_sampler(name: str) -> "Sampler":
-    from inkbloom.sampling import samplers  # noqa: F401 - fills the registry
     from inkbloom.sampling.registry import find_sampler
 
     return find_sampler(name)

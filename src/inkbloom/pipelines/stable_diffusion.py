@@ -42,6 +42,8 @@ class Progress:
     """Steps of this batch; None for a sampler that chooses its own number."""
     sigma: float
     """The noise level reached; mostly 0 at the end."""
+    latents: Latent
+    """The batch's noised latents, scaled to unit variance."""
     denoised: Latent
     """The present estimate of the batch's scaled latents, for previews (`autoencoder.decode`)."""
     first: int
@@ -49,6 +51,8 @@ class Progress:
     num_images: int
     """Pictures in the whole run."""
 
+
+CFGPP_SCALE = 12.5
 
 OnProgress = Callable[[Progress], None]
 
@@ -157,15 +161,7 @@ class StableDiffusion:
                 finished.append(self.paint(batch, on_progress=on_progress, first=first, num_images=len(singles)))
         except Stopped:
             stopped = True
-        shape = (0, *self._latent_shape(resolved))
-        return Result(
-            images=[image for result in finished for image in result.images],
-            latents=torch.cat([result.latents for result in finished]) if finished else torch.empty(shape),
-            request=resolved,
-            requests=[request for result in finished for request in result.requests],
-            warnings=list(dict.fromkeys(line for result in finished for line in result.warnings)),
-            stopped=stopped,
-        )
+        return self._join(finished, resolved, stopped=stopped)
 
     def resolve(self, request: GenerationRequest) -> ResolvedRequest:
         """The request with every field filled, checked against this model and the memory at hand."""
@@ -207,6 +203,11 @@ class StableDiffusion:
         request = requests[0]
         self._check_alike(requests)
         sampler = find_sampler(request.sampler)
+        if not sampler.calls_per_step and len(requests) > 1:  # its steps are the picture's own, so each goes alone
+            counted = enumerate(requests, first)
+            count = num_images or len(requests)
+            alone = [self.paint([r], on_progress=on_progress, first=i, num_images=count) for i, r in counted]
+            return self._join(alone, request)
         sigmas = self._make_sigmas(request)
         conditionings, warnings = self._encode_texts(requests)
         denoise = self._guide(sampler, requests, conditionings)
@@ -225,6 +226,7 @@ class StableDiffusion:
                         step=step.index + 1,
                         total=len(sigmas) - 1 if sampler.calls_per_step else None,
                         sigma=step.sigma_next,
+                        latents=x / math.hypot(1.0, step.sigma_next),
                         denoised=denoised,
                         first=first,
                         num_images=num_images or len(requests),
@@ -257,6 +259,17 @@ class StableDiffusion:
             requests=list(requests),
             warnings=warnings,
             stopped=False,
+        )
+
+    def _join(self, results: Sequence[Result], request: ResolvedRequest, *, stopped: bool = False) -> Result:
+        empty = torch.empty(0, *self._latent_shape(request))
+        return Result(
+            images=[image for result in results for image in result.images],
+            latents=torch.cat([empty, *(result.latents for result in results)]),
+            request=request,
+            requests=[single for result in results for single in result.requests],
+            warnings=list(dict.fromkeys(line for result in results for line in result.warnings)),
+            stopped=stopped,
         )
 
     def _check_provenance(self, request: GenerationRequest) -> None:
@@ -336,7 +349,8 @@ class StableDiffusion:
             ),
             cond=torch.cat([conditionings[single.prompt] for single in requests]),
             uncond=torch.cat([conditionings[single.negative_prompt] for single in requests]) if guided else None,
-            scale=request.guidance_scale,
+            # CFG++ has its own, smaller scale; A1111 divides the usual one by this
+            scale=request.guidance_scale / CFGPP_SCALE if sampler.needs_uncond else request.guidance_scale,
             rescale=request.guidance_rescale,
             interval=request.guidance_interval or (0.0, math.inf),
         )

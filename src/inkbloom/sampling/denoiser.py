@@ -1,12 +1,14 @@
 """The one interface between networks and samplers.
 
-Words: `x` is the noised latent in the variance-exploding frame, x = x0 + sigma * noise (Karras et al. 2022); `sigma` a noise level;
-`denoised` the model's estimate of x0 at that level. What a network really predicts (eps, velocity, x0) is converted in
-`prediction.py`, once. Guidance, masks, control and tiling wrap a denoiser into a denoiser; a sampler only ever sees this.
+Words: `x` is the noised latent in the variance-exploding frame, x = x0 + sigma * noise (Karras et al. 2022); `sigma` a
+noise level; `denoised` the model's estimate of x0 at that level. What a network really predicts (eps, velocity, x0) is
+converted in `prediction.py`, once. Guidance, masks, control and tiling wrap a denoiser into a denoiser; a sampler only
+ever sees this.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from inkbloom.core.types import Latent, Sigmas
@@ -34,7 +36,7 @@ class Noise(Protocol):
         ...
 
     def brownian(self, sigma: float, sigma_next: float) -> Latent:
-        """Return the unit-variance increment of a Brownian path over [sigma_next, sigma]: (W(sigma) - W(sigma_next)) / sqrt(sigma - sigma_next).
+        """Return (W(sigma) - W(sigma_next)) / sqrt(sigma - sigma_next), a Brownian path's increment at unit variance.
 
         Overlapping intervals belong to one path, so that the increments of two halves add up to that of the whole.
         """
@@ -50,7 +52,7 @@ class Step:
 
 
 OnStep = Callable[[Step, Latent, Latent], None]
-"""Called after every step with (step, x after it, denoised at its start). Raise `core.errors.Stopped` to end the run."""
+"""Called after every step with (step, x after it, denoised at its start). Raise `core.errors.Stopped` to end."""
 
 
 def ignore(step: Step, x: Latent, denoised: Latent) -> None:
@@ -60,5 +62,5 @@ def ignore(step: Step, x: Latent, denoised: Latent) -> None:
 def walk(sigmas: Sigmas) -> Iterator[Step]:
     """The steps between neighbouring sigmas."""
     levels = sigmas.tolist()
-    for index, (sigma, sigma_next) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+    for index, (sigma, sigma_next) in enumerate(pairwise(levels)):
         yield Step(index, sigma, sigma_next)

@@ -1,4 +1,7 @@
-"""The samplers by name, with what each can do. A sampler registers itself by its decorator; interfaces read this and keep no list."""
+"""The samplers by name, with what each can do.
+
+A sampler registers itself by its decorator; interfaces read this and keep no list.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -81,12 +84,19 @@ def sampler(
 
 def all_samplers() -> tuple[Sampler, ...]:
     """Every sampler, in the order in which interfaces show them."""
+    _fill()
     return tuple(_SAMPLERS.values())
 
 
 def find_sampler(name: str) -> Sampler:
     """The sampler of that name or alias, whatever the case; a `RequestError` that names the nearest otherwise."""
+    _fill()
     known = _BY_ALIAS.get(name.strip().lower())
     if known is None:
         raise RequestError(f'Unknown sampler "{name}".{nearest(name, _SAMPLERS)}')
     return _SAMPLERS[known]
+
+
+def _fill() -> None:
+    # Here and not above, since the samplers import this module to register themselves.
+    import inkbloom.sampling.samplers  # noqa: F401

@@ -249,6 +249,12 @@ def leading(n: int, *, noise_schedule: NoiseSchedule) -> Sigmas:
     return torch.tensor([*_spaced(n, noise_schedule), noise_schedule.sigma(0)], dtype=torch.float64)
 
 
+@schedule("time_uniform", "Time Uniform")
+def time_uniform(n: int, *, noise_schedule: NoiseSchedule) -> Sigmas:
+    """n + 1 time steps evenly from T - 1 to 0, with no 0 at the end: CompVis' DPM-Solver, and A1111's UniPC."""
+    return torch.tensor([noise_schedule.sigma(t) for t in _ramp(noise_schedule.timesteps - 1, 0, n + 1).tolist()])
+
+
 @schedule("trailing", "Trailing")
 def trailing(n: int, *, noise_schedule: NoiseSchedule) -> Sigmas:
     """Time steps round(T - i T / n) - 1, then 0: from the very last, as zero terminal SNR needs (Lin et al. 2023,

@@ -1,4 +1,4 @@
-"""Training the autoencoder (Rombach et al. 2022, section 3.1), without its adversary: reconstruction and a small KL term."""
+"""Training the autoencoder (Rombach et al. 2022, section 3.1), without an adversary: reconstruction and a little KL."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from inkbloom.training.ema import Ema, averaged
 class AutoencoderSettings:
     batch_size: int = 32
     crop: int = 64
-    """Side of the training crops in pixels; they start at multiples of `crop_grid`, so that drawings stay on the latent grid."""
+    """Side of the training crops in pixels; they start at multiples of `crop_grid`, to stay on the latent grid."""
     crop_grid: int = 8
     kl_weight: float = 2e-3
     """Weight of the KL divergence per latent value, against the reconstruction loss per pixel value."""

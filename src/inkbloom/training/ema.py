@@ -19,8 +19,8 @@ class Ema:
     def update(self, module: nn.Module) -> None:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        raw = [p.detach().float() for _, p in module.named_parameters()]
-        torch._foreach_lerp_(list(self.average.values()), raw, 1.0 - decay)
+        for average, parameter in zip(self.average.values(), module.parameters(), strict=True):
+            average.lerp_(parameter.float(), 1.0 - decay)
 
     @torch.no_grad()
     def copy_to(self, module: nn.Module) -> None:

@@ -1,6 +1,6 @@
 """The loop every training shares: budget, learning rate, checkpoints, resume.
 
-A `Job` is what is trained: it makes its batch from (seed, step) alone, so that the step number is the whole data cursor.
+A `Job` is what is trained: it makes its batch from (seed, step) alone, so that the step is the whole data cursor.
 """
 
 import json
@@ -59,7 +59,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRate:
-    """Linear warm-up over `warmup_steps`, constant, then linear from `decay_from` (part of the budget) down to `floor` * peak."""
+    """Linear warm-up over `warmup_steps`, constant, then from `decay_from` (of the budget) linear to `floor` * peak."""
 
     peak: float
     warmup_steps: int = 200

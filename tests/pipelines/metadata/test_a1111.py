@@ -140,7 +140,9 @@ def test_the_json_of_stable_diffusion_cpp_holds_the_exact_prompts() -> None:
 
 
 def test_what_cannot_be_used_is_told_and_left_out() -> None:
-    found = read("cat\nSteps: none, Sampler: Heun Plus, CFG scale: nan, Seed: 7, Size: 500x500, Eta: 0.5, Clip skip: 99")
+    found = read(
+        "cat\nSteps: none, Sampler: Heun Plus, CFG scale: nan, Seed: 7, Size: 500x500, Eta: 0.5, Clip skip: 99"
+    )
     assert set_fields(found) == {"seed": 7, "noise_source": "nv"}
     assert found.warnings == [
         'Unknown sampler "Heun Plus". Did you mean "Heun"?; left out.',
@@ -215,7 +217,9 @@ def test_what_we_write_we_read(fields: dict, pair: str) -> None:
     assert f", {pair}, Version: " in text
     found = read(text)
     assert (found.program, found.warnings) == (f"inkbloom {__version__}", [])
-    for name, value in GenerationRequest(prompt="", **fields).model_dump(exclude_defaults=True, exclude={"prompt"}).items():
+    for name, value in (
+        GenerationRequest(prompt="", **fields).model_dump(exclude_defaults=True, exclude={"prompt"}).items()
+    ):
         assert getattr(found.request, name) == value
 
 

@@ -89,7 +89,10 @@ def test_custom_sampling() -> None:
             "inputs": {"cfg": 6.5, "model": ["4", 0], "positive": ["6", 0], "negative": ["7", 0]},
         },
         n22={"class_type": "KSamplerSelect", "inputs": {"sampler_name": "dpmpp_2m_sde_gpu"}},
-        n23={"class_type": "KarrasScheduler", "inputs": {"steps": 12, "sigma_max": 14.6, "sigma_min": 0.03, "rho": 5.0}},
+        n23={
+            "class_type": "KarrasScheduler",
+            "inputs": {"steps": 12, "sigma_max": 14.6, "sigma_min": 0.03, "rho": 5.0},
+        },
     )
     request = read(graph).request
     assert (request.seed, request.guidance_scale, request.steps, request.rho) == (9, 6.5, 12, 5.0)
@@ -118,7 +121,7 @@ def test_what_has_no_counterpart_is_told() -> None:
     assert found.warnings[:3] == [
         "The graph starts from a picture, not from an empty latent.",
         "denoise 0.6: it continues a picture, which has no counterpart here.",
-        'ComfyUI\'s schedule "beta" spaces time steps; here it spaces sigmas, as A1111\'s does.',
+        "ComfyUI's schedule \"beta\" spaces time steps; here it spaces sigmas, as A1111's does.",
     ]
     assert found.warnings[3].startswith('Unknown sampler "res_multistep".')
     assert found.request.schedule == "beta"
@@ -126,7 +129,10 @@ def test_what_has_no_counterpart_is_told() -> None:
 
 def test_a_graph_without_a_sampler() -> None:
     found = read({"1": BASIC["4"]})
-    assert found.warnings == ["The graph has no sampler that we know.", "The graph has no text that leads to its sampler."]
+    assert found.warnings == [
+        "The graph has no sampler that we know.",
+        "The graph has no text that leads to its sampler.",
+    ]
 
 
 def test_circles_end() -> None:

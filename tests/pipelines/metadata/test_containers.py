@@ -80,7 +80,9 @@ def test_png_chunks_of_each_kind(tmp_path: Path) -> None:
 
 def test_latin_1_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    path.write_bytes(png(png_chunk(b"tEXt", b"parameters\0" + TEXT.replace("猫", "é").replace("🐈", "").encode("latin-1"))))
+    path.write_bytes(
+        png(png_chunk(b"tEXt", b"parameters\0" + TEXT.replace("猫", "é").replace("🐈", "").encode("latin-1")))
+    )
     assert read_metadata(path).prompt == "é a cat"
 
 
@@ -104,7 +106,10 @@ def test_fooocus_writes_plain_exif(tmp_path: Path) -> None:
 
 def test_comfyui_writes_webp(tmp_path: Path) -> None:
     graph = 'prompt:{"1": {"class_type": "KSampler", "inputs": {"seed": 5}}}'
-    assert read_metadata(saved(tmp_path / "a.webp", exif=exif(ExifTags.Base.Model, graph, inner=False))).program == "ComfyUI"
+    assert (
+        read_metadata(saved(tmp_path / "a.webp", exif=exif(ExifTags.Base.Model, graph, inner=False))).program
+        == "ComfyUI"
+    )
 
 
 def test_a_text_beside(tmp_path: Path) -> None:
@@ -164,7 +169,9 @@ def test_ten_megabytes_of_text(tmp_path: Path) -> None:
 def test_too_many_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
+    )
     assert "has too many pixels" in fails(path)
 
 
@@ -198,11 +205,15 @@ def test_damaged_files_are_read_or_refused(folder: Path, data: st.DataObject, en
     key=st.sampled_from(["parameters", "inkbloom", "prompt", "invokeai_metadata", "sd-metadata", "Dream", "Comment"]),
     text=st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=8) | st.integers(),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["class_type", "inputs", "image", "prompt", "program", "request", "1", "stages", "seed"]),
-            inner,
-            max_size=3,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["class_type", "inputs", "image", "prompt", "program", "request", "1", "stages", "seed"]
+                ),
+                inner,
+                max_size=3,
+            )
         ),
         max_leaves=8,
     ).map(lambda value: __import__("json").dumps(value))

@@ -16,12 +16,37 @@ def set_fields(found: Metadata) -> dict:
 
 def test_fooocus() -> None:
     data = {
-        **{"adm_guidance": "(1.5, 0.8, 0.3)", "base_model": "juggernautXL_v8Rundiffusion", "base_model_hash": "aeb7e9e689"},
-        **{"clip_skip": 2, "full_negative_prompt": ["(worst quality)"], "full_prompt": ["a cat", "cinematic still a cat"]},
+        **{
+            "adm_guidance": "(1.5, 0.8, 0.3)",
+            "base_model": "juggernautXL_v8Rundiffusion",
+            "base_model_hash": "aeb7e9e689",
+        },
+        **{
+            "clip_skip": 2,
+            "full_negative_prompt": ["(worst quality)"],
+            "full_prompt": ["a cat", "cinematic still a cat"],
+        },
         **{"guidance_scale": 4.0, "loras": [["offset", 0.1, "4852686128"]], "metadata_scheme": "fooocus"},
-        **{"negative_prompt": "", "performance": "Speed", "prompt": "a cat", "refiner_model": "None", "refiner_switch": 0.5},
-        **{"resolution": "(1152, 896)", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "4159895726312427221"},
-        **{"sharpness": 2.0, "steps": 30, "styles": "['Fooocus V2']", "vae": "Default (model)", "version": "Fooocus v2.5.5"},
+        **{
+            "negative_prompt": "",
+            "performance": "Speed",
+            "prompt": "a cat",
+            "refiner_model": "None",
+            "refiner_switch": 0.5,
+        },
+        **{
+            "resolution": "(1152, 896)",
+            "sampler": "dpmpp_2m_sde_gpu",
+            "scheduler": "karras",
+            "seed": "4159895726312427221",
+        },
+        **{
+            "sharpness": 2.0,
+            "steps": 30,
+            "styles": "['Fooocus V2']",
+            "vae": "Default (model)",
+            "version": "Fooocus v2.5.5",
+        },
     }
     found = read_fooocus(json.dumps(data))
     assert found.program == "Fooocus v2.5.5"
@@ -50,9 +75,7 @@ def test_novelai_of_the_first_version() -> None:
         **{"steps": 28, "sampler": "Euler a", "seed": 1234567890, "guidance_scale": 11.0, "width": 512, "height": 768},
         **{"clip_skip": 2, "eta_noise_seed_delta": 31337, "noise_source": "nv"},
     }
-    assert found.warnings == [
-        "NovelAI weighs words in { } by 1.05; here they are part of the prompt's own language."
-    ]
+    assert found.warnings == ["NovelAI weighs words in { } by 1.05; here they are part of the prompt's own language."]
 
 
 def test_novelai_of_later_versions_and_in_webp() -> None:
@@ -127,5 +150,7 @@ def test_values_of_any_kind_are_told_or_taken(value: object) -> None:
     keys = ("seed", "steps", "cfg_scale", "width", "scheduler", "model", "clip_skip", "positive_prompt", "app_version")
     data = {"positive_prompt": "a"} | dict.fromkeys(keys, value)
     assert read_invokeai(json.dumps(data)).program.startswith("InvokeAI")
-    fooocus = {"metadata_scheme": "fooocus"} | dict.fromkeys(("full_prompt", "resolution", "sampler", "loras", "seed"), value)
+    fooocus = {"metadata_scheme": "fooocus"} | dict.fromkeys(
+        ("full_prompt", "resolution", "sampler", "loras", "seed"), value
+    )
     assert read_fooocus(json.dumps(fooocus)) is not None

@@ -157,7 +157,10 @@ def test_a_damaged_record_gives_way_to_the_text(tmp_path: Path) -> None:
         ("{}", "it is no JSON object of inkbloom's."),
         ('{"program": "inkbloom 1", "request": {"prompt": "a", "width": 5}}', "width 5: must be a whole number"),
         ('{"program": "inkbloom 1", "request": {"prompt": "a", "self": 5}}', ""),
-        ('{"program": "inkbloom 1", "request": {"prompt": "a", "stepps": 5}}', 'Unknown field "stepps". Did you mean "steps"'),
+        (
+            '{"program": "inkbloom 1", "request": {"prompt": "a", "stepps": 5}}',
+            'Unknown field "stepps". Did you mean "steps"',
+        ),
     ],
 )
 def test_damaged_records(tmp_path: Path, record: str, line: str) -> None:

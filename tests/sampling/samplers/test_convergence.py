@@ -10,7 +10,6 @@ from itertools import pairwise
 import pytest
 import torch
 
-import inkbloom.sampling.samplers  # noqa: F401 - fills the registry
 from inkbloom.core.rng import ImageNoise
 from inkbloom.sampling.registry import all_samplers, find_sampler
 

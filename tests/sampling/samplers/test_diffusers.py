@@ -10,7 +10,6 @@ import diffusers
 import pytest
 import torch
 
-import inkbloom.sampling.samplers  # noqa: F401 - fills the registry
 from inkbloom.sampling.registry import find_sampler
 from inkbloom.sampling.schedules import NoiseSchedule
 

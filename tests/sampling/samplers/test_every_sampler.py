@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-import inkbloom.sampling.samplers  # noqa: F401 - fills the registry
 from inkbloom.core.errors import RequestError, Stopped
 from inkbloom.core.rng import ImageNoise
 from inkbloom.sampling.registry import all_samplers

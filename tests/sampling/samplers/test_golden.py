@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import inkbloom.sampling.samplers  # noqa: F401 - fills the registry
 from inkbloom.sampling.registry import find_sampler
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())

@@ -13,7 +13,7 @@ from inkbloom.sampling.samplers.moves import drift
 _VARIANTS = ("bh1", "bh2")
 
 
-@sampler("UniPC", order=4, schedule="leading", variance_preserving=True)
+@sampler("UniPC", order=4, schedule="time_uniform", variance_preserving=True)
 def unipc(
     denoise: Denoiser,
     x: Latent,

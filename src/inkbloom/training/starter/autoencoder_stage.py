@@ -1,7 +1,7 @@
 """Stage one of the starter: its autoencoder, trained on rendered scenes, then frozen.
 
-It learns on crops of 64 pixels, which are four times as many for the same work, then on whole pictures: normalisation and
-attention see a whole picture differently, and a decoder that knew crops alone lost 5 dB there.
+It learns on crops of 64 pixels, which are four times as many for the same work, then on whole pictures: normalisation
+and attention see a whole picture differently, and a decoder that knew crops alone lost 5 dB there.
 """
 
 from collections.abc import Callable

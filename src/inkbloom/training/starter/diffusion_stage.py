@@ -97,7 +97,7 @@ def train_diffusion(
 
 @torch.no_grad()
 def _start_quiet(unet: UNet) -> None:
-    """Let every residual branch begin as nothing (Zhang et al. 2019; Ho et al. 2020), so that the first steps are smooth."""
+    """Let every residual branch begin as nothing (Zhang et al. 2019; Ho et al. 2020): the first steps are smooth."""
     torch.nn.init.zeros_(unet.conv_out.weight)
     for name, parameter in unet.named_parameters():
         if name.endswith(("conv2.weight", "proj_out.weight")):
