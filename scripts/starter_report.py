@@ -1,7 +1,7 @@
 """Measure the starter and write `starter/REPORT.md` with its samples: python scripts/starter_report.py [--log RUN] ...
 
-The judge scores pictures of held-out prompts, painted with the model's own steps, guidance and sampler. Nothing is chosen: the
-samples are the first ones.
+The judge scores pictures of held-out prompts, painted with the model's own steps, guidance and sampler. Nothing is
+chosen: the samples are the first ones.
 """
 
 import argparse
@@ -86,8 +86,8 @@ objects, which training never saw (`held_out_prompts({len(scenes)}, seed={PROMPT
 {request.guidance_scale:g}, {request.width} x {request.height} pixels. Painting took {seconds:.0f} s
 ({len(scenes) / seconds:.1f} pictures a second).
 
-The judge is a small classifier trained on true renders alone. Its own accuracy on renders that it never saw bounds what the
-pictures can reach.
+The judge is a small classifier trained on true renders alone. Its own accuracy on renders that it never saw bounds
+what the pictures can reach.
 
 | | scene | first object | both objects |
 |---|---|---|---|

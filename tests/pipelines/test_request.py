@@ -1,4 +1,5 @@
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from inkbloom.core.errors import RequestError
 from inkbloom.families.sd1 import SD1
 from inkbloom.families.starter import STARTER
 from inkbloom.pipelines.request import RANDOM_SEEDS
+from inkbloom.text.prompt.chunks import Dialect
+from inkbloom.text.prompt.parsing import Emphasis
 
 
 def test_the_model_fills_what_was_left_open() -> None:
@@ -87,6 +90,8 @@ def test_a_resolved_request_is_a_request_again() -> None:
         ({"guidance_rescale": 2}, "guidance_rescale 2: must be a number from 0 to 1."),
         ({"sigma_max": 0}, "sigma_max 0: must be a finite number above 0."),
         ({"seed": -2}, "seed -2: must be a whole number from -1 to 18446744073709551615."),
+        ({"dialect": "a1112"}, "dialect 'a1112': must be a1111 or comfy or plain."),
+        ({"emphasis": "no norm"}, "emphasis 'no norm': must be None or Ignore or Original or No norm."),
         ({"noise_source": "gpu"}, "noise_source 'gpu': must be cpu or nv."),
         ({"dtype": "int8"}, "dtype 'int8': must be float32 or bfloat16 or float16."),
         ({"sampler": "Eule"}, 'Unknown sampler "Eule". Did you mean "Euler"'),
@@ -138,6 +143,12 @@ def test_what_the_model_cannot_do(fields: dict, message: str) -> None:
 def test_bad_json(text: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         GenerationRequest.from_json(text)
+
+
+def test_the_choices_are_those_of_the_prompt_language() -> None:
+    fields = GenerationRequest.model_fields
+    assert get_args(fields["dialect"].annotation) == get_args(Dialect)
+    assert get_args(fields["emphasis"].annotation) == get_args(Emphasis)
 
 
 def test_the_order_of_fields_on_disk() -> None:

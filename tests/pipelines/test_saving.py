@@ -10,6 +10,7 @@ from PIL import Image
 from inkbloom import GenerationRequest
 from inkbloom.core.errors import OutputError
 from inkbloom.families.sd1 import SD1
+from inkbloom.pipelines.metadata import read_metadata
 from inkbloom.pipelines.saving import numbered, prepare_folder, save_new, save_picture
 
 PICTURE = Image.effect_noise((64, 64), 50).convert("RGB")
@@ -22,9 +23,9 @@ def names(folder: Path) -> chain[Path]:
 def test_the_picture_carries_its_request(tmp_path: Path) -> None:
     request = GenerationRequest(prompt="星空下的城堡, a castle", seed=7).resolved(SD1)
     path = save_picture(PICTURE, names(tmp_path), request)
+    assert read_metadata(path).request == GenerationRequest(**request.model_dump())
     with Image.open(path) as file:
         assert file.info["parameters"].startswith("星空下的城堡, a castle\nSteps: 50")
-        assert GenerationRequest.from_json(file.info["inkbloom"]) == GenerationRequest(**request.model_dump())
         assert file.tobytes() == PICTURE.tobytes()
 
 

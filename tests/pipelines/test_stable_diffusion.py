@@ -141,12 +141,6 @@ def test_stopping_keeps_what_was_finished(model: StableDiffusion) -> None:
     assert (result.images, result.latents.shape) == ([], (0, 4, 8, 8))
 
 
-def test_dropped_tokens_are_told(model: StableDiffusion) -> None:
-    result = model.generate("dog " * 80, negative_prompt="rain", steps=1, num_images=2)
-    assert result.warnings == [f'The model reads 75 tokens; the last 5 of "{"dog " * 14}d..." are left out.']
-    assert model.generate("dog " * 75, steps=1).warnings == []
-
-
 def test_different_prompts_in_one_batch(model: StableDiffusion) -> None:
     dog, cat = (model.resolve(GenerationRequest(prompt=text, seed=7)) for text in ("a dog", "a cat"))
     both = model.paint([dog, cat])

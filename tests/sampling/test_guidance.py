@@ -5,13 +5,30 @@ import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 
 from inkbloom.core.errors import RequestError
-from inkbloom.sampling.guidance import ClassifierFreeGuidance
+from inkbloom.sampling.guidance import ClassifierFreeGuidance, Composition
 from inkbloom.sampling.prediction import ModelDenoiser, Prediction, to_denoised
 from inkbloom.sampling.schedules import NoiseSchedule
 
 SCHEDULE = NoiseSchedule.scaled_linear()
 X = torch.randn((2, 4, 6, 5), generator=torch.Generator().manual_seed(0)) * 2
 COND, UNCOND = torch.full((1, 7, 8), 0.5), torch.full((1, 7, 8), -0.25)
+
+
+class Always:
+    """The same at each call."""
+
+    def __init__(self, *parts: torch.Tensor, weights: tuple[float, ...] = (1.0,)) -> None:
+        self.composition = Composition(parts, weights)
+
+    def at(self, call: int, /) -> Composition:
+        return self.composition
+
+
+class Counting:
+    """At call n a conditioning full of n / 10."""
+
+    def at(self, call: int, /) -> Composition:
+        return Composition((torch.full((1, 7, 8), call / 10),))
 
 
 class Network:
@@ -30,8 +47,8 @@ def guide(scale: float, prediction: Prediction = "epsilon", **options) -> tuple[
     network = Network()
     batched = options.pop("batched", True)
     model = ModelDenoiser(network, SCHEDULE, prediction, batched=batched)
-    options = {"uncond": UNCOND} | options
-    return ClassifierFreeGuidance(model=model, cond=COND, scale=scale, **options), network
+    options = {"cond": Always(COND), "uncond": Always(UNCOND)} | options
+    return ClassifierFreeGuidance(model=model, scale=scale, **options), network
 
 
 def outputs(sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -90,6 +107,54 @@ def test_both_always_tells_the_unconditional_estimate(scale: float, interval: tu
     torch.testing.assert_close(uncond, to_denoised("epsilon", outputs(2.0)[0], X, 2.0), rtol=1e-5, atol=1e-5)
 
 
+PARTS = [torch.full((1, tokens, 8), value) for tokens, value in ((7, 0.5), (14, -0.75), (7, 0.25))]
+WEIGHTS = (1.0, 0.5, -0.25)
+
+
+@pytest.mark.parametrize(("scale", "interval"), [(7.5, (0.0, math.inf)), (1, (0.0, math.inf)), (7.5, (3.0, 4.0))])
+def test_weighted_parts_are_their_formula(scale: float, interval: tuple[float, float]) -> None:
+    """Liu et al. 2022, Eq. 11, as A1111 sums it, in float64: uncond + sum_i w_i scale (cond_i - uncond)."""
+    sigma = 1.7
+    x = X / math.sqrt(1 + sigma**2)
+    uncond, *conds = (Network()(x, torch.zeros(2), one.expand(2, -1, -1)).double() for one in (UNCOND, *PARTS))
+    acting = scale if interval[0] < sigma else 1
+    expected = uncond + sum(w * acting * (cond - uncond) for w, cond in zip(WEIGHTS, conds, strict=True))
+    denoise, network = guide(scale, cond=Always(*PARTS, weights=WEIGHTS), interval=interval)
+    expected = to_denoised("epsilon", expected, X.double(), sigma).float()
+    torch.testing.assert_close(denoise(X, sigma), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(denoise.both(X, sigma)[0], expected, rtol=1e-5, atol=1e-5)
+    assert network.answers == 8
+
+
+def test_one_part_of_weight_1_is_no_composition() -> None:
+    """Bit for bit: its weight leaves no rounding behind."""
+    x = X / math.sqrt(1 + 1.7**2)
+    joined = Network()(
+        x.repeat(2, 1, 1, 1), torch.zeros(4), torch.cat([UNCOND.expand(2, -1, -1), COND.expand(2, -1, -1)])
+    )
+    uncond, cond = joined.chunk(2)
+    denoise, _ = guide(7.5)
+    assert torch.equal(denoise(X, 1.7), to_denoised("epsilon", uncond + 7.5 * (cond - uncond), X, 1.7))
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_each_call_has_its_own_conditions(scale: float) -> None:
+    denoise, _ = guide(scale, cond=Counting(), uncond=Counting())
+    for call in range(3):
+        plain, _ = guide(1, cond=Always(torch.full((1, 7, 8), call / 10)))
+        found = denoise(X, 2.0) if call != 1 else denoise.both(X, 2.0)[0]
+        torch.testing.assert_close(found, plain(X, 2.0), rtol=1e-5, atol=1e-5)
+
+
+def test_every_guidance_counts_for_itself() -> None:
+    first, second = (guide(1, cond=Counting())[0] for _ in range(2))
+    assert not torch.equal(first(X, 2.0), first(X, 2.0))
+    third = first(X, 2.0)
+    second(X, 2.0)
+    second(X, 2.0)
+    assert torch.equal(second(X, 2.0), third)
+
+
 def test_the_input_is_not_changed() -> None:
     before = X.clone()
     denoise, _ = guide(5, rescale=0.5)
@@ -115,9 +180,11 @@ def test_bad_requests(scale: float, options: dict, message: str) -> None:
         guide(scale, **options)
 
 
-def test_both_needs_an_unconditional_conditioning() -> None:
-    denoise, _ = guide(1, uncond=None)
-    with pytest.raises(
-        RequestError, match=r"^This sampler needs an unconditional conditioning, even at guidance scale 1"
-    ):
-        denoise.both(X, 2.0)
+def test_both_and_weighted_parts_need_an_unconditional_conditioning() -> None:
+    plain, _ = guide(1, uncond=None)
+    weighted, _ = guide(1, uncond=None, cond=Always(COND, weights=(0.5,)))
+    for call in (plain.both, weighted):
+        with pytest.raises(
+            RequestError, match=r"^This sampler or prompt needs an unconditional conditioning, even at guidance scale 1"
+        ):
+            call(X, 2.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,9 @@ class HashCache:
     def sha256(self, path: Path) -> str:
         known = self.known(path)
         if known is None:
+            stamp = _stamp(path)  # before, so that a file that changes meanwhile is read again
             known = file_hash(path)
-            self._keep(path, known)
+            self._keep(path, stamp, known)
         return known
 
     def known(self, path: Path) -> str | None:
@@ -70,16 +72,17 @@ class HashCache:
             return {}
         return entries if isinstance(entries, dict) else {}
 
-    def _keep(self, path: Path, sha256: str) -> None:
+    def _keep(self, path: Path, stamp: list[int], sha256: str) -> None:
         entries = {name: entry for name, entry in self._entries().items() if Path(name).exists()}
-        entries[str(path.resolve())] = {"stamp": _stamp(path), "sha256": sha256}
+        entries[str(path.resolve())] = {"stamp": stamp, "sha256": sha256}
         partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(json.dumps(entries, indent=1), encoding="utf-8")
             partial.replace(self._path)
         except OSError:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
 
 
 def _stamp(path: Path) -> list[int]:

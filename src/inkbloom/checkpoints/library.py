@@ -91,12 +91,13 @@ class Library:
             for path in _models_in(folder)
         ]
 
-    def find(self, name: str, kind: str = "checkpoints", *, cache: HashCache | None = None) -> Path:
+    def find(self, name: str, kind: str | None = "checkpoints", *, cache: HashCache | None = None) -> Path:
         """The model of this name, as A1111 resolves it.
 
         A name is a path below the kind's folder, a file's name, either without its ending, any of them with a hash
         behind ("model [6ce0161689]"), or a hash alone: the SHA-256, its first 10 digits, or the old 8 digits. Case
-        does not matter where that leaves one file. SHA-256 hashes are only those that `cache` knows.
+        does not matter where that leaves one file; `kind` None looks through all of them. SHA-256 hashes are only
+        those that `cache` knows.
 
         Raises `CheckpointError` with the nearest names where there is none, or all where there are several.
         """
@@ -112,8 +113,8 @@ class Library:
         else:
             found = [one for one in entries if _HEX.fullmatch(name.lower()) and _has_hash(one, name.lower(), cache)]
         if not found:
-            known = nearest(name, [one.name for one in entries]) if entries else f" {self.home(kind)} holds none."
-            raise CheckpointError(f'There is no model "{name}" among the {kind} of {self.root}.{known}')
+            known = nearest(name, [_spellings(one)[1] for one in entries]) if entries else " There are none at all."
+            raise CheckpointError(f'There is no model "{name}" among the {kind or "models"} of {self.root}.{known}')
         if len(found) > 1:
             raise CheckpointError(f'"{name}" may be {" or ".join(one.name for one in found)}; give the whole name.')
         return found[0].path
@@ -204,7 +205,7 @@ def _read_extra(path: Path) -> list[tuple[str, list[Path]]]:
             kind = _OLD_KINDS.get(key, key)
             if kind in KINDS:  # the others are settings, and kinds that we have no use for
                 lines = str(_expanded(path, title, key, value)).splitlines()
-                found.append((kind, [base / line.strip() for line in lines if line.strip()]))
+                found.append((kind, [Path(os.path.normpath(base / line.strip())) for line in lines if line.strip()]))
     return found
 
 

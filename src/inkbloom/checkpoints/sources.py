@@ -30,7 +30,7 @@ _KINDS = {
 """Civitai's types of models, and our folders."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_OWNER_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_OWNER_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)

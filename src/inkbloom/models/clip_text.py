@@ -29,10 +29,11 @@ class ClipText(nn.Module):
         super().__init__()
         self.spec = spec
         self.token_embedding = nn.Embedding(spec.vocab_size, spec.width)
-        self.position_embedding = nn.Parameter(torch.empty(spec.max_tokens, spec.width).normal_(std=0.01))
+        self.position_embedding = nn.Parameter(torch.empty(spec.max_tokens, spec.width).normal_(std=0.1))
         self.layers = nn.ModuleList(ClipLayer(spec) for _ in range(spec.num_layers))
         self.final_norm = nn.LayerNorm(spec.width)
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        # CLIP starts from 0.02, where the layers' first outputs drown what the word is, and learns for longer.
+        nn.init.normal_(self.token_embedding.weight, std=0.5)
 
     def forward(self, ids: TokenIds, *, skip_layers: int = 0) -> Conditioning:
         """Normed hidden states of the last layer, or of one `skip_layers` before it ("clip skip" minus 1)."""

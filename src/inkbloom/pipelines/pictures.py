@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +30,20 @@ def to_pictures(images: Image) -> list[PILImage.Image]:
     return [PILImage.fromarray(array) for array in levels.movedim(1, -1).cpu().numpy()]  # b h w c
 
 
-def open_picture(path: Path) -> PILImage.Image:
-    """A picture file as 8-bit RGB, upright.
+@contextmanager
+def opened(path: Path) -> Iterator[PILImage.Image]:
+    """A picture file, not yet decoded. Whatever goes wrong within becomes a `RequestError` of one line.
 
-    EXIF rotation is applied; 16-bit greys are scaled down; transparent places become white. `RequestError` where the
-    file is missing, no picture, damaged, or so large that Pillow takes it for an attack.
+    It says that the file is missing, no picture, damaged, or so large that Pillow takes it for an attack.
     """
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of slips in EXIF that Pillow reads over
             warnings.simplefilter("error", PILImage.DecompressionBombWarning)
             with PILImage.open(path) as file:
-                return _as_rgb(ImageOps.exif_transpose(file))
+                yield file
+    except RequestError:
+        raise
     except FileNotFoundError:
         raise RequestError(f'There is no picture "{path}".') from None
     except IsADirectoryError:
@@ -49,8 +53,18 @@ def open_picture(path: Path) -> PILImage.Image:
     except (PILImage.DecompressionBombWarning, PILImage.DecompressionBombError):
         limit = f"{PILImage.MAX_IMAGE_PIXELS or 0:,}"
         raise RequestError(f'"{path}" has too many pixels; at most {limit} are read.') from None
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's readers raise for damaged files
-        raise RequestError(f'"{path}" cannot be read as a picture: {error}.') from None
+    except Exception as error:  # Pillow's readers raise whatever they stumble over in a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RequestError(f'"{path}" cannot be read as a picture: {reason.rstrip(".")}.') from None
+
+
+def open_picture(path: Path) -> PILImage.Image:
+    """A picture file as 8-bit RGB, upright; `RequestError` as in `opened`.
+
+    EXIF rotation is applied; 16-bit greys are scaled down; transparent places become white.
+    """
+    with opened(path) as file:
+        return _as_rgb(ImageOps.exif_transpose(file))
 
 
 def _as_rgb(picture: PILImage.Image) -> PILImage.Image:

@@ -32,6 +32,10 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
 
     prompt: str = Field(description="what to paint, in any language the model knows")
     negative_prompt: str = Field("", description="what to keep away from")
+    dialect: Literal["a1111", "comfy", "plain"] = Field("a1111", description="whose rules both prompts are read by")
+    emphasis: Literal["None", "Ignore", "Original", "No norm"] = Field(
+        "Original", description="what the brackets of the dialect a1111 do, by A1111's names"
+    )
     width: int | None = Field(None, ge=64, le=8192, multiple_of=8, description="pixels")
     height: int | None = Field(None, ge=64, le=8192, multiple_of=8, description="pixels")
     steps: int | None = Field(None, ge=1, le=10_000, description="sampling steps")
@@ -67,7 +71,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
 
     @classmethod
     def from_json(cls, text: str) -> "GenerationRequest":
-        """Read what `model_dump_json` wrote, such as the text under `inkbloom` in a picture."""
+        """Read what `model_dump_json` wrote."""
         try:
             fields = json.loads(text)
         except ValueError as error:
@@ -107,7 +111,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         if isinstance(sampler, str):
             sampler, named = _split_sampler(sampler)
             if named and schedule not in (None, named):
-                raise RequestError(f'sampler "{fields["sampler"]}" names its schedule, but schedule is "{schedule}"')
+                raise RequestError(f'sampler "{fields["sampler"]}" names its schedule, but schedule is "{schedule}".')
             fields |= {"sampler": sampler, "schedule": named or schedule}
         return fields
 

@@ -5,15 +5,16 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 from PIL import Image as PILImage
-from PIL.PngImagePlugin import PngInfo
 
 from inkbloom.core.errors import OutputError
-from inkbloom.pipelines.infotext import infotext
+from inkbloom.pipelines.metadata import Privacy, write_picture
+from inkbloom.pipelines.metadata.writing import format_of
 from inkbloom.pipelines.request import ResolvedRequest
+from inkbloom.pipelines.stages import StageHashes
 
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
@@ -27,16 +28,24 @@ def prepare_folder(folder: Path) -> None:
         probe.unlink()
 
 
-def save_picture(picture: PILImage.Image, names: Iterator[Path], request: ResolvedRequest | None = None) -> Path:
-    """Write a PNG under the first free name and return it; a request goes into it.
+def save_picture(
+    picture: PILImage.Image,
+    names: Iterator[Path],
+    request: ResolvedRequest | None = None,
+    *,
+    stages: StageHashes | None = None,
+    privacy: Privacy = "full",
+) -> Path:
+    """Write a picture under the first free name, in the format of the names' ending, and return it.
 
-    A1111's text stands under `parameters`, the request as JSON under `inkbloom`.
+    With a request it carries its metadata, as `metadata.write_picture` says, which also says what is raised.
     """
-    notes = PngInfo()
-    if request is not None:
-        notes.add_text("parameters", infotext(request))
-        notes.add_text("inkbloom", request.model_dump_json())
-    return save_new(lambda path: picture.save(path, format="PNG", pnginfo=notes), names)
+    first = next(names)
+    format = format_of(first)
+    return save_new(
+        lambda path: write_picture(picture, path, format=format, request=request, stages=stages, privacy=privacy),
+        chain([first], names),
+    )
 
 
 def save_new(write: Callable[[Path], None], names: Iterator[Path]) -> Path:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from PIL import Image as PILImage
 from inkbloom.checkpoints import LoadedModel, file_hash, load
 from inkbloom.core.errors import InkbloomError, MemoryNeededError, RequestError, Stopped
 from inkbloom.core.rng import ImageNoise
-from inkbloom.core.types import Conditioning, Latent
+from inkbloom.core.types import Latent
 from inkbloom.families import starter
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.device import Compute, choose_compute
 from inkbloom.pipelines.memory import available_bytes, is_out_of_memory, require, unet_bytes
 from inkbloom.pipelines.pictures import to_pictures
+from inkbloom.pipelines.prompts import BatchConditions, PictureConditions, PromptReader
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
+from inkbloom.pipelines.stages import StageHashes, StageRecorder
 from inkbloom.sampling.denoiser import Step
 from inkbloom.sampling.guidance import ClassifierFreeGuidance
 from inkbloom.sampling.prediction import ModelDenoiser
@@ -67,6 +70,8 @@ class Result:
     """What was painted, every field filled."""
     requests: list[ResolvedRequest]
     """For each image the request that paints it alone."""
+    stages: list[StageHashes]
+    """For each image the hashes of what it went through."""
     warnings: list[str]
     """What the user should know, one line each."""
     stopped: bool
@@ -78,7 +83,7 @@ class Result:
 
 
 class StableDiffusion:
-    """A loaded model. It keeps no state between calls, so threads may share it where the device allows."""
+    """A loaded model. Between calls it only remembers encoded texts; threads may share it where the device allows."""
 
     def __init__(self, loaded: LoadedModel, autoencoder: Autoencoder, compute: Compute) -> None:
         """`loaded` has text encoder and U-Net, in `compute.dtype`; `load` makes all three."""
@@ -91,6 +96,7 @@ class StableDiffusion:
         self.compute = compute
         self.tokenizer = loaded.tokenizer
         self.text = loaded.text
+        self.prompts = PromptReader(loaded.tokenizer, loaded.text, compute.device)
         self.unet = loaded.unet
         self.autoencoder = autoencoder
 
@@ -177,7 +183,8 @@ class StableDiffusion:
         if resolved.width % step or resolved.height % step:
             raise RequestError(f"size {resolved.width}x{resolved.height}: both sides must divide by {step}.")
         self._make_sigmas(resolved)
-        self._require_memory(resolved)
+        prompt, _ = self.prompts.parse(resolved)
+        self._require_memory(resolved, len(prompt.parts))
         return resolved.model_copy(
             update={
                 "model": self.name,
@@ -203,14 +210,22 @@ class StableDiffusion:
         request = requests[0]
         self._check_alike(requests)
         sampler = find_sampler(request.sampler)
-        if not sampler.calls_per_step and len(requests) > 1:  # its steps are the picture's own, so each goes alone
-            counted = enumerate(requests, first)
-            count = num_images or len(requests)
-            alone = [self.paint([r], on_progress=on_progress, first=i, num_images=count) for i, r in counted]
-            return self._join(alone, request)
+        conditions = self.prompts.encode(requests)
+        groups = _group(requests, conditions, alone=not sampler.calls_per_step)
+        if len(groups) > 1:
+            results: list[Result] = []
+            for group in groups:
+                place = first + sum(len(result.images) for result in results)
+                count = num_images or len(requests)
+                results.append(self.paint(group, on_progress=on_progress, first=place, num_images=count))
+            return self._join(results, request)
+        stages = StageRecorder(len(requests), self.compute.device)
         sigmas = self._make_sigmas(request)
-        conditionings, warnings = self._encode_texts(requests)
-        denoise = self._guide(sampler, requests, conditionings)
+        stages.record("sigmas", sigmas.expand(len(requests), -1))
+        denoise = self._guide(sampler, request, conditions)
+        stages.record("tokens", [each.tokens for each in conditions])
+        with_uncond = denoise.uncond is not None
+        stages.record("conditioning", [each.values(with_uncond=with_uncond) for each in conditions])
         noise = ImageNoise(
             [single.seed for single in requests],
             self._latent_shape(request),
@@ -218,8 +233,10 @@ class StableDiffusion:
             device=self.compute.device,
             eta_noise_seed_delta=request.eta_noise_seed_delta,
         )
+        stages.record("noise", noise.initial())
 
         def on_step(step: Step, x: Latent, denoised: Latent) -> None:
+            stages.step(step.index + 1, x)
             if on_progress is not None:
                 on_progress(
                     Progress(
@@ -252,12 +269,15 @@ class StableDiffusion:
                 f"Sampling with {sampler.name} in {self.compute.dtype_name} gave numbers that are not finite; "
                 "try dtype float32, a lower guidance scale or another sampler."
             )
+        stages.record("latent", latents)
+        images = to_pictures(self.autoencoder.decode(latents))
         return Result(
-            images=to_pictures(self.autoencoder.decode(latents)),
+            images=images,
             latents=latents.cpu(),
             request=request,
             requests=list(requests),
-            warnings=warnings,
+            stages=stages.finish(images),
+            warnings=[],
             stopped=False,
         )
 
@@ -268,6 +288,7 @@ class StableDiffusion:
             latents=torch.cat([empty, *(result.latents for result in results)]),
             request=request,
             requests=[single for result in results for single in result.requests],
+            stages=[hashes for result in results for hashes in result.stages],
             warnings=list(dict.fromkeys(line for result in results for line in result.warnings)),
             stopped=stopped,
         )
@@ -311,44 +332,28 @@ class StableDiffusion:
             family=self.spec.family,
         )
 
-    def _require_memory(self, request: ResolvedRequest) -> None:
+    def _require_memory(self, request: ResolvedRequest, num_parts: int) -> None:
         width, height = request.width, request.height
         _, latent_height, latent_width = self._latent_shape(request)
         together = min(request.batch_size, request.num_images)
-        rows = together * (1 if request.guidance_scale == 1 else 2)
+        rows = together * (num_parts + (num_parts > 1 or request.guidance_scale != 1))
         needed = unet_bytes(self.spec.unet, latent_width, latent_height, rows, self.compute.dtype)
         require(
             needed, available_bytes(self.compute.device), f"Painting {together} of {width} x {height} pixels at once"
         )
         self.autoencoder.require_decode(width, height)
 
-    def _encode_texts(self, requests: Sequence[ResolvedRequest]) -> tuple[dict[str, Conditioning], list[str]]:
-        """The conditioning (1, tokens, width) of each distinct text, and warnings of what did not fit."""
-        texts = list(dict.fromkeys(text for request in requests for text in (request.prompt, request.negative_prompt)))
-        tokens = self.tokenizer.encode_padded(texts, self.spec.text.max_tokens)
-        encoded = self.text(tokens.ids.to(self.compute.device), skip_layers=requests[0].clip_skip - 1)
-        limit = self.spec.text.max_tokens - 2
-        warnings = [
-            f'The model reads {limit} tokens; the last {count} of "{_shorten(text)}" are left out.'
-            for text, count in zip(texts, tokens.dropped, strict=True)
-            if count
-        ]
-        return dict(zip(texts, encoded.split(1), strict=True)), warnings
-
     def _guide(
-        self,
-        sampler: Sampler,
-        requests: Sequence[ResolvedRequest],
-        conditionings: dict[str, Conditioning],
+        self, sampler: Sampler, request: ResolvedRequest, conditions: Sequence[PictureConditions]
     ) -> ClassifierFreeGuidance:
-        request = requests[0]
-        guided = request.guidance_scale != 1 or sampler.needs_uncond
+        cond, uncond = (BatchConditions([getattr(each, side) for each in conditions]) for side in ("cond", "uncond"))
+        guided = request.guidance_scale != 1 or sampler.needs_uncond or not cond.at(0).is_plain
         return ClassifierFreeGuidance(
             model=ModelDenoiser(
                 self.unet, self.spec.noise_schedule.build(), self.spec.prediction, dtype=self.compute.dtype
             ),
-            cond=torch.cat([conditionings[single.prompt] for single in requests]),
-            uncond=torch.cat([conditionings[single.negative_prompt] for single in requests]) if guided else None,
+            cond=cond,
+            uncond=uncond if guided else None,
             # CFG++ has its own, smaller scale; A1111 divides the usual one by this
             scale=request.guidance_scale / CFGPP_SCALE if sampler.needs_uncond else request.guidance_scale,
             rescale=request.guidance_rescale,
@@ -369,6 +374,11 @@ def load_autoencoder(path: str | Path | None, compute: Compute, *, config: str |
     return Autoencoder(loaded.autoencoder, loaded.spec.latent_scale)
 
 
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:57] + "..."
+def _group(
+    requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions], *, alone: bool
+) -> list[list[ResolvedRequest]]:
+    """The pictures of a batch in groups that can be painted together; `alone` where each has its own steps."""
+    if alone:
+        return [[request] for request in requests]
+    pairs = groupby(zip(requests, conditions, strict=True), key=lambda pair: pair[1].shape)
+    return [[request for request, _ in group] for _, group in pairs]

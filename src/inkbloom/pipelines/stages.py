@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -22,6 +22,9 @@ from inkbloom.core.types import Latent
 
 STEPS_KEPT = 64
 """At most so many steps of a picture are kept: of longer runs every second, fourth, ..., to fit into JPEG's 64 KB."""
+
+Rows = torch.Tensor | Sequence[torch.Tensor]
+"""Values with a row for each picture; the rows of a list may differ in length."""
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -79,8 +82,8 @@ class StageRecorder:
         self._steps: list[dict[int, str]] = [{} for _ in range(batch_size)]
         self._stride = 1
 
-    def record(self, stage: str, *values: torch.Tensor) -> None:
-        """Hash a stage named as in `StageHashes`; each of `values` has a row for each picture."""
+    def record(self, stage: str, values: Rows) -> None:
+        """Hash a stage named as in `StageHashes`."""
         for stages, digest in zip(self._stages, self._hash(values), strict=True):
             stages[stage] = digest
 
@@ -88,7 +91,7 @@ class StageRecorder:
         """Hash the latents after step `number`, counted from 1."""
         if number % self._stride:
             return
-        for steps, digest in zip(self._steps, self._hash([x]), strict=True):
+        for steps, digest in zip(self._steps, self._hash(x), strict=True):
             steps[number] = digest
         if len(self._steps[0]) > STEPS_KEPT:
             self._stride *= 2
@@ -109,14 +112,13 @@ class StageRecorder:
             for place, picture in enumerate(pictures)
         ]
 
-    def _hash(self, values: Iterable[torch.Tensor]) -> list[str]:
-        rows = [_as_kept(value) for value in values]
-        return [_digest(row[place].numpy().tobytes() for row in rows) for place in range(self._batch_size)]
+    def _hash(self, values: Rows) -> list[str]:
+        return [_digest(_as_kept(row).numpy().tobytes()) for row in values]
 
 
 def hash_picture(picture: PILImage.Image) -> str:
     """The hash of a picture's 8-bit RGB values."""
-    return _digest([picture.convert("RGB").tobytes()])
+    return _digest(picture.convert("RGB").tobytes())
 
 
 def environment(device: torch.device) -> dict[str, str]:
@@ -138,8 +140,5 @@ def _as_kept(values: torch.Tensor) -> torch.Tensor:
     return values.detach().to("cpu", kept).contiguous()
 
 
-def _digest(parts: Iterable[bytes]) -> str:
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(part)
-    return found.hexdigest()[:16]
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,26 +1,53 @@
-"""Classifier-free guidance (Ho and Salimans 2022), with rescaling and an interval."""
+"""Classifier-free guidance (Ho and Salimans 2022), with several prompts at once, rescaling and an interval."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from inkbloom.core.errors import RequestError
 from inkbloom.core.types import Conditioning, Latent
 from inkbloom.sampling.prediction import ModelDenoiser
 
 
+@dataclass(frozen=True)
+class Composition:
+    """What holds at one model call: cond = uncond + sum_i w_i (cond_i - uncond) (Liu et al. 2022, Eq. 11)."""
+
+    parts: tuple[Conditioning, ...]
+    """Each for the whole batch, or for 1 and then used for all."""
+    weights: tuple[float, ...] = (1.0,)
+    """One for each part."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is one part of weight 1, so that no unconditional estimate enters."""
+        return self.weights == (1.0,)
+
+
+class Conditions(Protocol):
+    """What conditions a run, call by call."""
+
+    def at(self, call: int, /) -> Composition:
+        """What holds at a model call, counted from 0."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClassifierFreeGuidance:
-    """A `GuidedDenoiser`: output = uncond + scale * (cond - uncond), between the network's two answers.
+    """A `GuidedDenoiser`: output = uncond + scale * (cond - uncond), between the network's answers.
 
-    `RequestError` for a missing `uncond`, a scale or rescale out of range, or an interval that is empty.
+    It counts its calls, to ask for the conditions of each, so every run makes its own. `RequestError` for a missing
+    `uncond`, a scale or rescale out of range, or an interval that is empty.
     """
 
     model: ModelDenoiser
-    cond: Conditioning
-    uncond: Conditioning | None
-    """Also the negative prompt's. None is allowed only with scale 1, and not with `both`."""
+    cond: Conditions
+    uncond: Conditions | None
+    """Also the negative prompt's; one part. None is allowed only with scale 1, plain conditions, and not with `both`."""
     scale: float
     """1 = off: a plain call then makes no unconditional estimate at all."""
     rescale: float = 0.0
@@ -28,6 +55,7 @@ class ClassifierFreeGuidance:
     (phi of Lin et al. 2023, Eqs. 15 and 16). It acts on the network's own output, eps or velocity, like diffusers'."""
     interval: tuple[float, float] = (0.0, math.inf)
     """Guidance acts at noise levels in (low, high], nowhere else (Kynkäänniemi et al. 2024)."""
+    _calls: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         low, high = self.interval
@@ -43,21 +71,32 @@ class ClassifierFreeGuidance:
             )
 
     def __call__(self, x: Latent, sigma: float) -> Latent:
-        """`denoised`. Two answers of the network where guidance acts, else one."""
-        if self._acts(sigma):
-            return self.both(x, sigma)[0]
-        return self.model(x, sigma, self.cond)
+        """`denoised`. An answer of the network for each part, and an unconditional one where it enters."""
+        call = next(self._calls)
+        cond = self.cond.at(call)
+        if self._acts(sigma) or not cond.is_plain:
+            return self._both(x, sigma, cond, call)[0]
+        return self.model(x, sigma, cond.parts[0])
 
     def both(self, x: Latent, sigma: float) -> tuple[Latent, Latent]:
-        """(`denoised`, the unconditional `denoised`), always from two answers of the network.
+        """(`denoised`, the unconditional `denoised`), always from all answers of the network.
 
         `RequestError` where there is no unconditional conditioning.
         """
+        call = next(self._calls)
+        return self._both(x, sigma, self.cond.at(call), call)
+
+    def _both(self, x: Latent, sigma: float, composition: Composition, call: int) -> tuple[Latent, Latent]:
         if self.uncond is None:
             raise RequestError(
-                "This sampler needs an unconditional conditioning, even at guidance scale 1; none was given."
+                "This sampler or prompt needs an unconditional conditioning, even at guidance scale 1; none was given."
             )
-        uncond, cond = self.model.outputs(x, sigma, [self.uncond, self.cond])
+        (unconditional,) = self.uncond.at(call).parts
+        uncond, *conds = self.model.outputs(x, sigma, [unconditional, *composition.parts])
+        # Written so that one part of weight 1 stays bit for bit what it is
+        cond = (1 - sum(composition.weights)) * uncond
+        for weight, part in zip(composition.weights, conds, strict=True):
+            cond = cond + weight * part
         output = self._guided(uncond, cond) if self._acts(sigma) else cond
         return self.model.denoised(output, x, sigma), self.model.denoised(uncond, x, sigma)
 

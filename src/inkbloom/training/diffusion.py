@@ -1,17 +1,17 @@
-"""Training the U-Net, and the text encoder with it, on cached latents (Ho et al. 2020, Eq. 14; Ho & Salimans 2022)."""
+"""Training the U-Net on cached latents (Ho et al. 2020, Eq. 14; Ho and Salimans 2022); the text encoder is frozen."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inkbloom.core.types import Latent, TokenIds
+from inkbloom.core.types import Float, Latent, TokenIds
 from inkbloom.models.clip_text import ClipText
 from inkbloom.models.unet import UNet
-from inkbloom.sampling.prediction import Prediction
-from inkbloom.sampling.process import add_noise, simple_loss
+from inkbloom.sampling.prediction import Prediction, target
+from inkbloom.sampling.process import add_noise
 from inkbloom.sampling.schedules import NoiseSchedule
 from inkbloom.training.ema import Ema, averaged
 
@@ -30,8 +30,24 @@ Captions = Callable[[list[int], int], TokenIds]
 """(indices of latents, step) -> their token ids; captions may change from step to step."""
 
 
+Weights = Float[Tensor, "latents 1 latent_height latent_width"]
+"""How much each place of each latent counts in the loss. Where what the caption says decides them, they change how fast
+the places are learned and not what is learned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentData:
+    latents: Latent
+    """Scaled, on the CPU."""
+    captions: Captions
+    empty: TokenIds
+    """The tokens of the empty caption (1, tokens)."""
+    weights: Weights | None = None
+    """None: all places count alike."""
+
+
 class DiffusionJob:
-    """Trains on `latents` (scaled, on the CPU) with `captions`; measured on `held_out` latents and their token ids."""
+    """Trains on `data`; measured on `held_out`, scaled latents and their token ids."""
 
     name = "diffusion"
 
@@ -42,72 +58,75 @@ class DiffusionJob:
         noise_schedule: NoiseSchedule,
         prediction: Prediction,
         *,
-        latents: Latent,
-        captions: Captions,
-        empty: TokenIds,
+        data: LatentData,
         held_out: tuple[Latent, TokenIds],
         settings: DiffusionSettings,
     ) -> None:
-        self.networks = nn.ModuleDict({"unet": unet, "text": text})
-        self.prediction: Prediction = prediction
-        self.device = next(unet.parameters()).device
-        self.noise_schedule = noise_schedule
-        self.latents, self.captions, self.empty, self.held_out = latents, captions, empty, held_out
-        self.settings = settings
+        self.unet, self.text = unet, text.requires_grad_(False)
+        self.noise_schedule, self.prediction = noise_schedule, prediction
+        self.device = unet.conv_in.weight.device
+        self.data, self.held_out, self.settings = data, held_out, settings
         self.optimizer = torch.optim.AdamW(
-            self.networks.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
+            unet.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
         )
-        self.ema = Ema(self.networks, settings.ema_decay)
+        self.ema = Ema(unet, settings.ema_decay)
 
     def train_step(self, step: int, learning_rate: float) -> dict[str, float]:
+        data, size = self.data, self.settings.batch_size
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        size = self.settings.batch_size
-        chosen = torch.randint(len(self.latents), (size,), generator=generator)
-        ids = self.captions(chosen.tolist(), step)
-        ids[torch.rand(size, generator=generator) < self.settings.empty_captions] = self.empty
-        noise = torch.randn(self.latents[chosen].shape, generator=generator)
+        chosen = torch.randint(len(data.latents), (size,), generator=generator)
+        ids = data.captions(chosen.tolist(), step)
+        ids[torch.rand(size, generator=generator) < self.settings.empty_captions] = data.empty
+        noise = torch.randn(data.latents[chosen].shape, generator=generator)
         # One draw from each of `size` equal parts of the time steps: the same mean as independent draws, less variance.
         parts = torch.randperm(size, generator=generator) + torch.rand(size, generator=generator)
         t = (parts * (self.noise_schedule.timesteps / size)).long()
 
-        loss = self._losses(self.latents[chosen], noise, t, ids).mean()
+        errors = self._errors(data.latents[chosen], noise, t, ids)
+        if data.weights is not None:
+            weights = data.weights[chosen].to(self.device)
+            errors = errors * (weights / weights.mean())
+        loss = errors.mean()
         self.optimizer.param_groups[0]["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.networks.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
         self.optimizer.step()
-        self.ema.update(self.networks)
+        self.ema.update(self.unet)
         return {"loss": loss.item(), "gradient_norm": norm.item()}
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Loss on the held-out latents by the averaged weights, at fixed time steps with fixed noise."""
+        """Unweighted loss on the held-out latents by the averaged weights, at fixed time steps with fixed noise."""
         latents, ids = self.held_out
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
         t = ((torch.arange(len(latents)) + 0.5) * (self.noise_schedule.timesteps / len(latents))).long()
-        with averaged(self.networks, self.ema):
-            losses = [
-                self._losses(*chunk)
+        with averaged(self.unet, self.ema):
+            errors = [
+                self._errors(*chunk)
                 for chunk in zip(*(tensor.split(32) for tensor in (latents, noise, t, ids)), strict=True)
             ]
-        return {"held_out_loss": torch.cat(losses).mean().item()}
+        return {"held_out_loss": torch.cat(errors).mean().item()}
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "networks": self.networks.state_dict(),
+            "unet": self.unet.state_dict(),
             "ema": self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.networks.load_state_dict(state["networks"])
+        self.unet.load_state_dict(state["unet"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _losses(self, latents: Latent, noise: Latent, t: Tensor, ids: TokenIds) -> Tensor:
-        """Mean squared error of the prediction, one value a picture."""
+    def _errors(self, latents: Latent, noise: Latent, t: Tensor, ids: TokenIds) -> Latent:
+        """Squared errors of the prediction; `t` stays on the CPU."""
         latents, noise, ids = (tensor.to(self.device) for tensor in (latents, noise, ids))
         noised = add_noise(latents, noise, t, self.noise_schedule)
         with torch.autocast(self.device.type, torch.bfloat16):
-            predicted = self.networks["unet"](noised, t.to(self.device), self.networks["text"](ids))
-        return simple_loss(predicted.float(), latents, noise, t, self.noise_schedule, self.prediction)
+            with torch.no_grad():
+                conditioning = self.text(ids)
+            predicted = self.unet(noised, t.to(self.device), conditioning)
+        wanted = target(self.prediction, latents, noise, self.noise_schedule.alphas_cumprod[t])
+        return (predicted.float() - wanted).square()

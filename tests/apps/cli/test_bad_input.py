@@ -57,6 +57,12 @@ def fails(run, tiny_file: Path, tmp_path: Path):
         (("--seed", "x"), 'Invalid value for --seed: unable to convert "x" into int.'),
         (("--seed", "-5"), "seed -5: must be a whole number from -1"),
         (("--noise-source", "gpu"), "noise_source 'gpu': must be cpu or nv."),
+        (("--dialect", "a1112"), 'Invalid value "a1112" for --dialect.'),
+        (("--emphasis", "much"), 'Invalid value "much" for --emphasis.'),
+        (("--variants", "--negative-prompt", "{a"), 'The "{" at character 1 of the template has no "}".'),
+        (("--variants", "--negative-prompt", "__x__"), 'Unknown wildcard "x". There are none.'),
+        (("--wildcards", "/nowhere", "--negative-prompt", "__x__"), 'The wildcard folder "/nowhere" is not there.'),
+        (("--style", "art", "--styles-file", "/nowhere.csv"), 'The styles in "/nowhere.csv" cannot be read: No such'),
         (("--laion400m",), "--laion400m means CompVis's text2img-large (models/ldm/text2img-large/model.ckpt)"),
         (
             ("--H", "8192", "--W", "8192", "--n_samples", "1024"),
@@ -93,6 +99,10 @@ def test_unknown_command(run) -> None:
         (b"\xff\xfe\xfa", 'prompts.txt" are not UTF-8 text.'),
         (b" \n\n", 'prompts.txt"; it should hold one a line.'),
         (b"a dog\na\0b\n", "prompt holds a NUL character"),
+        (b"a dog\n(a:1.2.3)\n", 'The weight in ":1.2.3)" is not a number'),
+        (b"a dog\na <lora:film:0.8>\n", 'LoRA "film" cannot be applied yet; take its tag out of the prompt.'),
+        (b"<hypernet:old>\n", 'Hypernetwork "old" cannot be applied yet; take its tag out of the prompt.'),
+        (b"<lra:film:1>\n", 'Unknown kind of network "lra" in "<lra:film:1>". Did you mean "lora"'),
     ],
 )
 def test_prompt_files(fails, tmp_path: Path, content: bytes | None, line: str) -> None:

@@ -38,6 +38,13 @@ def test_combinations(capsys):
         prompt("a", options=PromptOptions(combinations=3, seed=1))
 
 
+def test_from_the_command_line(run):
+    assert run("prompt", "a (cat:1.3)", "--emphasis", "No norm") == (0, "a (cat:1.3)\n  chunk 1, 2/75: a cat*1.3\n", "")
+    code, out, err = run("prompt", "a (cat:1.3.1)")
+    assert (code, out) == (2, "")
+    assert err == 'inkbloom: The weight in ":1.3.1)" is not a number; write for example (word:1.2).\n'
+
+
 def test_lenient(capsys):
     with pytest.raises(RequestError, match=r"^Unknown kind"):
         prompt("a <zzz:x>")

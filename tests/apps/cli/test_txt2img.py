@@ -4,20 +4,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from inkbloom import GenerationRequest, StableDiffusion
+from inkbloom.apps.cli.txt2img import Txt2ImgOptions
+from inkbloom.pipelines.metadata import FORMATS, Privacy, read_metadata
 from inkbloom.pipelines.pictures import make_grid
+from inkbloom.text.prompt.chunks import Dialect
+from inkbloom.text.prompt.parsing import Emphasis
 
 QUICK = ("--device", "cpu", "--ddim_steps", "1")
 
 
 def request_in(path: Path) -> GenerationRequest:
-    with Image.open(path) as file:
-        return GenerationRequest.from_json(file.info["inkbloom"])
+    request = read_metadata(path).request
+    assert request is not None
+    return request
 
 
 def test_pictures_grid_and_report(run, tiny_file: Path, tmp_path: Path) -> None:
@@ -110,6 +116,8 @@ def test_fixed_code_starts_each_iteration_alike(run, tiny_file: Path, tmp_path: 
          {"sampler": "Euler", "schedule": "karras", "sampler_options": {"s_churn": 0.5}}),
         (("--schedule", "beta", "--clip-skip", "2", "--noise-source", "nv", "--guidance-rescale", "0.5"),
          {"schedule": "beta", "clip_skip": 2, "noise_source": "nv", "guidance_rescale": 0.5}),
+        (("--dialect", "comfy"), {"dialect": "comfy", "emphasis": "Original"}),
+        (("--emphasis", "No norm"), {"dialect": "a1111", "emphasis": "No norm"}),
     ],
 )  # fmt: skip
 def test_flags_reach_the_request(run, tiny_file: Path, tmp_path: Path, flags: tuple[str, ...], fields: dict) -> None:
@@ -119,11 +127,48 @@ def test_flags_reach_the_request(run, tiny_file: Path, tmp_path: Path, flags: tu
     assert {name: written[name] for name in fields} == fields
 
 
-def test_dropped_tokens_are_told_once(run, tiny_file: Path, tmp_path: Path) -> None:
-    code, _, err = run("txt2img", "dog " * 80, "--ckpt", tiny_file, "--outdir", tmp_path, "--n_samples", "1", *QUICK)
-    assert code == 0
-    assert err.count("\n") == 1
-    assert err.startswith("inkbloom: The model reads 75 tokens; the last 5 of ")
+def test_prompts_of_different_length_in_one_batch_are_painted_as_each_alone(
+    run, tiny_file: Path, tmp_path: Path
+) -> None:
+    lines = ["a dog", "a [cat:dog:0.5]", "dog " * 79 + "dog", "a cat AND a dog :0.5"]
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("\n".join(lines), encoding="utf-8")
+    common = ("--ckpt", tiny_file, "--n_iter", "1", "--skip_grid", "--device", "cpu")
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    assert run("txt2img", "--from-file", prompts, "--outdir", together, "--n_samples", "4", *common)[0] == 0
+    for place, line in enumerate(lines):
+        own = ("--outdir", alone, "--n_samples", "1", "--seed", str(42 + place))
+        assert run("txt2img", line, *own, *common)[0] == 0
+        name = Path("samples") / f"{place:05}.png"
+        assert request_in(together / name).model_dump() == request_in(alone / name).model_dump()
+        with Image.open(together / name) as one, Image.open(alone / name) as other:
+            apart = np.asarray(one, np.int16) - np.asarray(other, np.int16)
+        # Latents agree to 1e-5, which may tip a grey value
+        assert np.abs(apart).max() <= 1
+
+
+def test_styles_and_wildcards(run, tiny_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nart,{prompt} by greg,bad\n", encoding="utf-8")
+    (tmp_path / "animal.txt").write_text("cat\ndog\n", encoding="utf-8")
+    common = ("--ckpt", tiny_file, "--outdir", tmp_path / "out", "--n_iter", "1", "--skip_grid", *QUICK)
+    styled = ("--style", "art", "--styles-file", tmp_path / "styles.csv", "--wildcards", tmp_path, "--n_samples", "6")
+    assert run("txt2img", "a {red|blue} __animal__", *common, *styled, "--negative-prompt", "rain")[0] == 0
+    painted = [request_in(path) for path in sorted((tmp_path / "out" / "samples").iterdir())]
+    assert {request.negative_prompt for request in painted} == {"rain, bad"}
+    prompts = [request.prompt for request in painted]
+    assert len(set(prompts)) > 1
+    assert set(prompts) <= {f"a {colour} {animal} by greg" for colour in ("red", "blue") for animal in ("cat", "dog")}
+    # What the picture tells paints it without templates
+    assert run("txt2img", prompts[0], *common, "--n_samples", "1", "--negative-prompt", "rain, bad")[0] == 0
+    assert request_in(tmp_path / "out" / "samples" / "00006.png") == painted[0]
+
+
+def test_braces_are_text_unless_variants_are_asked_for(run, tiny_file: Path, tmp_path: Path) -> None:
+    common = ("--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "1", "--skip_grid", *QUICK)
+    assert run("txt2img", "a {cat|cat}", *common)[0] == 0
+    assert run("txt2img", "a {cat|cat}", *common, "--variants")[0] == 0
+    prompts = [request_in(path).prompt for path in sorted((tmp_path / "samples").iterdir())]
+    assert prompts == ["a {cat|cat}", "a cat"]
 
 
 def test_ctrl_c_keeps_what_was_finished(tiny_file: Path, tmp_path: Path) -> None:
@@ -155,3 +200,20 @@ def test_ctrl_c_keeps_what_was_finished(tiny_file: Path, tmp_path: Path) -> None
     for name in names:
         with Image.open(samples / name) as picture:
             picture.load()
+
+
+def test_format_and_privacy(run, tiny_file: Path, tmp_path: Path) -> None:
+    settings = ("--n_iter", "1", "--n_samples", "1", "--skip_grid", "--outdir", tmp_path, "--ckpt", tiny_file, *QUICK)
+    assert run("txt2img", "a dog", *settings, "--format", "webp")[0] == 0
+    assert run("txt2img", "a dog", *settings, "--format", "jpg", "--privacy", "without-prompt")[0] == 0
+    assert sorted(os.listdir(tmp_path / "samples")) == ["00000.webp", "00001.jpg"]
+    assert request_in(tmp_path / "samples" / "00000.webp").prompt == "a dog"
+    assert read_metadata(tmp_path / "samples" / "00001.jpg").prompt == ""
+
+
+def test_the_choices_are_those_of_the_pipeline() -> None:
+    hints = get_type_hints(Txt2ImgOptions)
+    assert get_args(hints["dialect"]) == get_args(Dialect)
+    assert get_args(hints["emphasis"]) == get_args(Emphasis)
+    assert get_args(hints["privacy"]) == get_args(Privacy)
+    assert {f".{ending}" for ending in get_args(hints["format"])} == set(FORMATS) - {".jpeg"}

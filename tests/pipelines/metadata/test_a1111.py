@@ -58,7 +58,12 @@ def test_example_a() -> None:
     assert (found.program, found.warnings) == ("A1111", [])
     assert (found.prompt, f"Negative prompt: {found.negative_prompt}") == tuple(EXAMPLE_A.split("\n")[:2])
     assert set_fields(found) == {
-        **{"steps": 20, "sampler": "Euler a", "guidance_scale": 7.0, "seed": 965400086, "width": 512, "height": 512},
+        "steps": 20,
+        "sampler": "Euler a",
+        "guidance_scale": 7.0,
+        "seed": 965400086,
+        "width": 512,
+        "height": 512,
         "noise_source": "nv",
     }
 
@@ -70,13 +75,21 @@ def test_example_b() -> None:
     assert found.negative_prompt == "MajicNegative_V2,badhandv4,"
     assert found.fields["TI hashes"] == "MajicNegative_V2: a53884ef726b, badhandv4: 5e40d722fc3d"
     assert set_fields(found) == {
-        **{"steps": 6, "sampler": "LCM", "guidance_scale": 1.5, "seed": 3748719078, "width": 768, "height": 1024},
-        **{"clip_skip": 2, "model": "fantasticmix_k2", "model_hash": "19bbe9faa4", "noise_source": "nv"},
+        "steps": 6,
+        "sampler": "LCM",
+        "guidance_scale": 1.5,
+        "seed": 3748719078,
+        "width": 768,
+        "height": 1024,
+        "clip_skip": 2,
+        "model": "fantasticmix_k2",
+        "model_hash": "19bbe9faa4",
+        "noise_source": "nv",
     }
     assert found.warnings == [
-        '"VAE hash: 07af11b95c" has no counterpart here; left out.',
-        '"VAE: vae-ft-mse-840000-ema-pruned.safetensors" has no counterpart here; left out.',
-        '"Downcast alphas_cumprod: True" has no counterpart here; left out.',
+        '"VAE hash: 07af11b95c" has no counterpart here.',
+        '"VAE: vae-ft-mse-840000-ema-pruned.safetensors" has no counterpart here.',
+        '"Downcast alphas_cumprod: True" has no counterpart here.',
     ]
 
 
@@ -86,7 +99,8 @@ def test_example_c_is_of_forge_and_has_no_prompt() -> None:
     assert (found.prompt, found.negative_prompt) == ("", "")
     assert found.fields["Lora hashes"] == "Alien_Concept_Art: fbfb35629d0a, xl_more_art-full_v1: fe3b4816be83"
     assert (found.request.width, found.request.height, found.request.clip_skip) == (832, 1200, 2)
-    assert '"Hires upscale: 1.5" has no counterpart here; left out.' in found.warnings
+    assert found.request.emphasis == "No norm"
+    assert '"Hires upscale: 1.5" has no counterpart here.' in found.warnings
 
 
 @pytest.mark.parametrize("text", [EXAMPLE_A, EXAMPLE_B, EXAMPLE_C])
@@ -99,8 +113,15 @@ def test_pairs_are_those_of_a1111(text: str) -> None:
 def test_sizes_and_defaults_are_handed_on() -> None:
     values = parse_infotext("a\nSteps: 2, Size: 640x512, Seed: 3").expanded()
     assert values == {
-        **{"Steps": "2", "Size": "640x512", "Seed": "3", "Size-1": "640", "Size-2": "512"},
-        **{"Schedule type": "Automatic", "Clip skip": "1", "RNG": "GPU"},
+        "Steps": "2",
+        "Size": "640x512",
+        "Seed": "3",
+        "Size-1": "640",
+        "Size-2": "512",
+        "Schedule type": "Automatic",
+        "Clip skip": "1",
+        "RNG": "GPU",
+        "Emphasis": "Original",
     }
 
 
@@ -112,7 +133,7 @@ def test_sizes_and_defaults_are_handed_on() -> None:
          {"steps": 30, "width": 832, "height": 1216, "sampler": "DPM++ 2M", "seed": 5, "guidance_rescale": 0.7,
           "noise_source": "nv"}),
         ('cat\nSteps: 8, Sampler: DPM++ 2M Karras, CFG scale: 1, Seed: 12, Size: 832x1216, Clip skip: 2, Created Date: '
-         '2024-12-22T01:01:01.0222111Z, Civitai resources: [{"type":"checkpoint","modelVersionId":1,"modelName":"N [X], Y"}], '
+         '2024-12-22T01:01:01.0222111Z, Civitai resources: [{"type":"checkpoint","modelName":"N [X], Y"}], '
          'Civitai metadata: {"remixOfId":1}', "Civitai",
          {"steps": 8, "sampler": "DPM++ 2M", "schedule": "karras", "guidance_scale": 1.0, "seed": 12, "width": 832,
           "height": 1216, "clip_skip": 2, "noise_source": "nv"}),
@@ -121,8 +142,10 @@ def test_sizes_and_defaults_are_handed_on() -> None:
          '{"prompt":{"positive":"cat\\nSteps: 1","negative":"dog"},"seed":42}', "stable-diffusion.cpp",
          {"steps": 20, "guidance_scale": 7.0, "seed": 42, "width": 512, "height": 512, "model": "sd-v1-4",
           "sampler": "DPM++ 2M", "schedule": "karras", "noise_source": "nv"}),
-        ("cat\nSteps: 30, Sampler: Euler a, Seed: 1, Size: 64x64, CFG scale: 4, Version: Fooocus v2.5.5", "Fooocus v2.5.5",
-         {"steps": 30, "sampler": "Euler a", "seed": 1, "width": 64, "height": 64, "guidance_scale": 4.0}),
+        ("cat\nSteps: 30, Sampler: Euler a, Seed: 1, Size: 64x64, CFG scale: 4, Version: Fooocus v2.5.5",
+         "Fooocus v2.5.5",
+         {"steps": 30, "sampler": "Euler a", "seed": 1, "width": 64, "height": 64, "guidance_scale": 4.0,
+          "dialect": "comfy"}),
     ],
     ids=["SD.Next", "Civitai", "sd.cpp", "Fooocus"],
 )  # fmt: skip
@@ -145,20 +168,28 @@ def test_what_cannot_be_used_is_told_and_left_out() -> None:
     )
     assert set_fields(found) == {"seed": 7, "noise_source": "nv"}
     assert found.warnings == [
-        'Unknown sampler "Heun Plus". Did you mean "Heun"?; left out.',
-        "steps 'none': must be a whole number from 1 to 10000; left out.",
-        "guidance_scale 'nan': must be a finite number; left out.",
-        "width '500': must be a whole number from 64 to 8192 divisible by 8; left out.",
-        "height '500': must be a whole number from 64 to 8192 divisible by 8; left out.",
-        "clip_skip '99': must be a whole number from 1 to 64; left out.",
-        "eta 0.5: sampler (unknown) has no such option; left out.",
+        'Unknown sampler "Heun Plus". Did you mean "Heun"? It is left out.',
+        "steps 'none': must be a whole number from 1 to 10000. It is left out.",
+        "guidance_scale 'nan': must be a finite number. It is left out.",
+        "width '500': must be a whole number from 64 to 8192 divisible by 8. It is left out.",
+        "height '500': must be a whole number from 64 to 8192 divisible by 8. It is left out.",
+        "clip_skip '99': must be a whole number from 1 to 64. It is left out.",
+        "eta 0.5: sampler (unknown) has no such option. It is left out.",
+    ]
+
+
+def test_a_schedule_against_the_one_in_the_name() -> None:
+    found = read("cat\nSteps: 5, Sampler: DPM++ 2M Karras, Schedule type: Exponential, Seed: 7")
+    assert (found.request.sampler, found.request.schedule) == ("DPM++ 2M", "karras")
+    assert found.warnings == [
+        'sampler "DPM++ 2M Karras" names its schedule, but schedule is "exponential". It is left out.'
     ]
 
 
 def test_options_of_samplers() -> None:
     found = read("cat\nSteps: 5, Sampler: Euler, Seed: 7, Sigma churn: 10, Sigma noise: 1.1, Eta: 0.3")
     assert found.request.sampler_options == {"s_churn": 10.0, "s_noise": 1.1}
-    assert found.warnings == ["eta 0.3: sampler Euler has no such option; left out."]
+    assert found.warnings == ["eta 0.3: sampler Euler has no such option. It is left out."]
 
 
 def test_other_texts_are_not_its() -> None:
@@ -208,6 +239,7 @@ def test_what_is_usual_is_left_out() -> None:
         ({"sampler": "Euler a", "sampler_options": {"eta": 0.25}}, "Eta: 0.25"),
         ({"sampler": "Euler", "sampler_options": {"s_churn": 10, "s_noise": 1.1}}, "Sigma churn: 10, Sigma noise: 1.1"),
         ({"noise_source": "nv"}, "RNG: NV"),
+        ({"emphasis": "No norm", "negative_prompt": "(rain)"}, "RNG: CPU, Emphasis: No norm"),
         ({"sampler": "Euler Karras", "sigma_min": 0.1, "sigma_max": 10.0, "rho": 5.0},
          "Schedule max sigma: 10, Schedule min sigma: 0.1, Schedule rho: 5"),
     ],

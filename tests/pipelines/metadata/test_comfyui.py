@@ -10,8 +10,16 @@ BASIC: dict[str, Any] = {
     "3": {
         "class_type": "KSampler",
         "inputs": {
-            **{"seed": 156680208700286, "steps": 20, "cfg": 8.0, "sampler_name": "euler", "scheduler": "normal"},
-            **{"denoise": 1.0, "model": ["4", 0], "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["5", 0]},
+            "seed": 156680208700286,
+            "steps": 20,
+            "cfg": 8.0,
+            "sampler_name": "euler",
+            "scheduler": "normal",
+            "denoise": 1.0,
+            "model": ["4", 0],
+            "positive": ["6", 0],
+            "negative": ["7", 0],
+            "latent_image": ["5", 0],
         },
     },
     "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\v1-5-pruned.ckpt"}},
@@ -46,8 +54,15 @@ def test_the_basic_graph() -> None:
     assert found.warnings == []
     assert found.fields["ckpt_name"] == "sd\\v1-5-pruned.ckpt"
     assert found.request.model_dump(exclude_defaults=True, exclude={"prompt", "negative_prompt"}) == {
-        **{"seed": 156680208700286, "steps": 20, "guidance_scale": 8.0, "sampler": "Euler", "schedule": "normal"},
-        **{"width": 512, "height": 768, "model": "v1-5-pruned"},
+        "seed": 156680208700286,
+        "steps": 20,
+        "guidance_scale": 8.0,
+        "sampler": "Euler",
+        "schedule": "normal",
+        "width": 512,
+        "height": 768,
+        "model": "v1-5-pruned",
+        "dialect": "comfy",
     }
 
 
@@ -71,7 +86,7 @@ def test_loras_clip_skip_and_linked_values() -> None:
     )
     assert (found.prompt, found.request.clip_skip, found.request.seed) == ("a castle", 2, 7)
     assert found.fields["loras"] == '["ink: 0.8"]'
-    assert found.warnings == ["The LoRA ink: 0.8 is not in the prompt; left out."]
+    assert found.warnings == ["The LoRA ink: 0.8 is not in the prompt, and left out."]
 
 
 def test_custom_sampling() -> None:
@@ -79,7 +94,10 @@ def test_custom_sampling() -> None:
         n3={
             "class_type": "SamplerCustomAdvanced",
             "inputs": {
-                **{"noise": ["20", 0], "guider": ["21", 0], "sampler": ["22", 0], "sigmas": ["23", 0]},
+                "noise": ["20", 0],
+                "guider": ["21", 0],
+                "sampler": ["22", 0],
+                "sigmas": ["23", 0],
                 "latent_image": ["5", 0],
             },
         },
@@ -136,8 +154,8 @@ def test_a_graph_without_a_sampler() -> None:
 
 
 def test_circles_end() -> None:
-    found = read(changed(n6={"class_type": "Loop", "inputs": {"a": ["6", 0], "b": ["3", 0]}}))
-    assert found.warnings[0] == "The graph has no text that leads to its sampler."
+    found = read(changed(n6={"class_type": "Loop", "inputs": {"a": ["6", 0]}}))
+    assert (found.prompt, found.warnings) == ("", ["The graph has no text that leads to its sampler."])
     assert read(changed(n3={"seed": ["3", 0], "steps": [["3"], {}]})).request is not None
 
 

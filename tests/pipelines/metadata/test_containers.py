@@ -1,4 +1,6 @@
+import contextlib
 import io
+import json
 import re
 import struct
 import zlib
@@ -36,11 +38,11 @@ def saved(path: Path, **options) -> Path:
     return path
 
 
-def exif(tag: int, value: bytes | str, *, inner: bool = True) -> PILImage.Exif:
+def exif(tag: int, value: bytes | str, *, inner: bool = True) -> bytes:
     found = PILImage.Exif()
     target = found.get_ifd(ExifTags.IFD.Exif) if inner else found
     target[tag] = value
-    return found
+    return found.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=60, deadline=None)
+def read_or_refuse(path: Path) -> None:
+    """Any other error fails the test."""
+    with contextlib.suppress(RequestError):
+        assert read_metadata(path).program
+
+
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), ending=st.sampled_from([".png", ".jpg", ".webp", ".gif"]))
 def test_damaged_files_are_read_or_refused(folder: Path, data: st.DataObject, ending: str) -> None:
     path = folder / f"a{ending}"
@@ -194,13 +202,10 @@ def test_damaged_files_are_read_or_refused(folder: Path, data: st.DataObject, en
     start = data.draw(st.integers(0, min(400, len(content))))
     hostile = content[:start] + data.draw(st.binary(max_size=8)) + content[start + data.draw(st.integers(0, 8)) :]
     path.write_bytes(hostile)
-    try:
-        read_metadata(path)
-    except RequestError as error:
-        assert "\n" not in str(error)
+    read_or_refuse(path)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     key=st.sampled_from(["parameters", "inkbloom", "prompt", "invokeai_metadata", "sd-metadata", "Dream", "Comment"]),
     text=st.recursive(
@@ -216,14 +221,11 @@ def test_damaged_files_are_read_or_refused(folder: Path, data: st.DataObject, en
             )
         ),
         max_leaves=8,
-    ).map(lambda value: __import__("json").dumps(value))
+    ).map(json.dumps)
     | st.text(st.characters(exclude_categories=("Cs",)), max_size=40),
 )
 def test_texts_of_any_kind_are_read_or_refused(folder: Path, key: str, text: str) -> None:
     notes = PngInfo()
     notes.add_itxt(key, text)
     notes.add_text("Software", "NovelAI")
-    try:
-        read_metadata(saved(folder / "b.png", pnginfo=notes))
-    except RequestError as error:
-        assert str(error)
+    read_or_refuse(saved(folder / "b.png", pnginfo=notes))

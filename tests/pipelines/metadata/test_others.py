@@ -16,52 +16,57 @@ def set_fields(found: Metadata) -> dict:
 
 def test_fooocus() -> None:
     data = {
-        **{
-            "adm_guidance": "(1.5, 0.8, 0.3)",
-            "base_model": "juggernautXL_v8Rundiffusion",
-            "base_model_hash": "aeb7e9e689",
-        },
-        **{
-            "clip_skip": 2,
-            "full_negative_prompt": ["(worst quality)"],
-            "full_prompt": ["a cat", "cinematic still a cat"],
-        },
-        **{"guidance_scale": 4.0, "loras": [["offset", 0.1, "4852686128"]], "metadata_scheme": "fooocus"},
-        **{
-            "negative_prompt": "",
-            "performance": "Speed",
-            "prompt": "a cat",
-            "refiner_model": "None",
-            "refiner_switch": 0.5,
-        },
-        **{
-            "resolution": "(1152, 896)",
-            "sampler": "dpmpp_2m_sde_gpu",
-            "scheduler": "karras",
-            "seed": "4159895726312427221",
-        },
-        **{
-            "sharpness": 2.0,
-            "steps": 30,
-            "styles": "['Fooocus V2']",
-            "vae": "Default (model)",
-            "version": "Fooocus v2.5.5",
-        },
+        "adm_guidance": "(1.5, 0.8, 0.3)",
+        "base_model": "juggernautXL_v8Rundiffusion",
+        "base_model_hash": "aeb7e9e689",
+        "clip_skip": 2,
+        "full_negative_prompt": ["(worst quality)"],
+        "full_prompt": ["a cat", "cinematic still a cat"],
+        "guidance_scale": 4.0,
+        "loras": [["offset", 0.1, "4852686128"]],
+        "metadata_scheme": "fooocus",
+        "negative_prompt": "",
+        "performance": "Speed",
+        "prompt": "a cat",
+        "refiner_model": "None",
+        "refiner_switch": 0.5,
+        "resolution": "(1152, 896)",
+        "sampler": "dpmpp_2m_sde_gpu",
+        "scheduler": "karras",
+        "seed": "4159895726312427221",
+        "sharpness": 2.0,
+        "steps": 30,
+        "styles": "['Fooocus V2']",
+        "vae": "Default (model)",
+        "version": "Fooocus v2.5.5",
     }
     found = read_fooocus(json.dumps(data))
     assert found.program == "Fooocus v2.5.5"
     assert (found.prompt, found.negative_prompt) == ("a cat, cinematic still a cat", "(worst quality)")
     assert set_fields(found) == {
-        **{"steps": 30, "sampler": "DPM++ 2M SDE", "schedule": "karras", "guidance_scale": 4.0, "clip_skip": 2},
-        **{"seed": 4159895726312427221, "width": 1152, "height": 896, "model": "juggernautXL_v8Rundiffusion"},
+        "steps": 30,
+        "sampler": "DPM++ 2M SDE",
+        "schedule": "karras",
+        "guidance_scale": 4.0,
+        "clip_skip": 2,
+        "seed": 4159895726312427221,
+        "width": 1152,
+        "height": 896,
+        "model": "juggernautXL_v8Rundiffusion",
         "model_hash": "aeb7e9e689",
+        "dialect": "comfy",
     }
     left_out = ("sharpness", "adm_guidance", "styles", "loras")
-    assert found.warnings == [f"Fooocus's {key} has no counterpart here; left out." for key in left_out]
+    assert found.warnings == [f"Fooocus's {key} has no counterpart here." for key in left_out]
 
 
 NOVELAI = {
-    **{"steps": 28, "sampler": "k_euler_ancestral", "seed": 1234567890, "strength": 0.69, "noise": 0.2, "scale": 11.0},
+    "steps": 28,
+    "sampler": "k_euler_ancestral",
+    "seed": 1234567890,
+    "strength": 0.69,
+    "noise": 0.2,
+    "scale": 11.0,
     "uc": "lowres, bad anatomy",
 }
 
@@ -72,15 +77,26 @@ def test_novelai_of_the_first_version() -> None:
     assert found.program == "NovelAI Stable Diffusion 1D44365E"
     assert (found.prompt, found.negative_prompt) == ("{masterpiece}, a cat", "lowres, bad anatomy")
     assert set_fields(found) == {
-        **{"steps": 28, "sampler": "Euler a", "seed": 1234567890, "guidance_scale": 11.0, "width": 512, "height": 768},
-        **{"clip_skip": 2, "eta_noise_seed_delta": 31337, "noise_source": "nv"},
+        "steps": 28,
+        "sampler": "Euler a",
+        "seed": 1234567890,
+        "guidance_scale": 11.0,
+        "width": 512,
+        "height": 768,
+        "clip_skip": 2,
+        "eta_noise_seed_delta": 31337,
+        "noise_source": "nv",
     }
     assert found.warnings == ["NovelAI weighs words in { } by 1.05; here they are part of the prompt's own language."]
 
 
 def test_novelai_of_later_versions_and_in_webp() -> None:
     comment = NOVELAI | {
-        **{"prompt": "a cat", "width": 832, "height": 1216, "noise_schedule": "karras", "cfg_rescale": 0.2},
+        "prompt": "a cat",
+        "width": 832,
+        "height": 1216,
+        "noise_schedule": "karras",
+        "cfg_rescale": 0.2,
         "v4_prompt": {"caption": {"base_caption": "a cat, standing", "char_captions": []}},
     }
     outer = {"Comment": json.dumps(comment), "Software": "NovelAI", "Description": "a cat", "Source": "NovelAI V4.5"}
@@ -91,19 +107,36 @@ def test_novelai_of_later_versions_and_in_webp() -> None:
 
 def test_invokeai_since_version_3() -> None:
     data = {
-        **{"app_version": "3.3.0post3", "generation_mode": "txt2img", "positive_prompt": "landscape", "width": 768},
-        **{"negative_prompt": "low quality", "height": 432, "seed": 356120443, "rand_device": "cpu", "cfg_scale": 7.5},
-        **{"steps": 50, "scheduler": "dpmpp_2m_sde_k", "clip_skip": 0, "controlnets": [], "loras": []},
+        "app_version": "3.3.0post3",
+        "generation_mode": "txt2img",
+        "positive_prompt": "landscape",
+        "width": 768,
+        "negative_prompt": "low quality",
+        "height": 432,
+        "seed": 356120443,
+        "rand_device": "cpu",
+        "cfg_scale": 7.5,
+        "steps": 50,
+        "scheduler": "dpmpp_2m_sde_k",
+        "clip_skip": 0,
+        "controlnets": [],
+        "loras": [],
         "model": {"model_name": "amixx_3Prunedfp16", "base_model": "sd-1", "model_type": "main"},
         "vae": {"model_name": "sd-vae-ft-mse", "base_model": "sd-1"},
     }
     found = read_invokeai(json.dumps(data))
     assert (found.program, found.prompt, found.negative_prompt) == ("InvokeAI 3.3.0post3", "landscape", "low quality")
     assert set_fields(found) == {
-        **{"steps": 50, "sampler": "DPM++ 2M SDE", "schedule": "karras", "guidance_scale": 7.5, "seed": 356120443},
-        **{"width": 768, "height": 432, "model": "amixx_3Prunedfp16"},
+        "steps": 50,
+        "sampler": "DPM++ 2M SDE",
+        "schedule": "karras",
+        "guidance_scale": 7.5,
+        "seed": 356120443,
+        "width": 768,
+        "height": 432,
+        "model": "amixx_3Prunedfp16",
     }
-    assert found.warnings == ["InvokeAI's vae has no counterpart here; left out."]
+    assert found.warnings == ["InvokeAI's vae has no counterpart here."]
     newer = data | {"scheduler": "euler_a", "clip_skip": 1, "model": {"name": "dreamer", "key": "1"}, "vae": None}
     request = read_invokeai(json.dumps(newer)).request
     assert (request.sampler, request.schedule, request.clip_skip, request.model) == ("Euler a", "leading", 2, "dreamer")
@@ -111,8 +144,18 @@ def test_invokeai_since_version_3() -> None:
 
 def test_invokeai_before_version_3() -> None:
     image = {
-        **{"steps": 50, "cfg_scale": 12, "threshold": 0, "perlin": 0, "height": 768, "width": 512, "seed": 2502935700},
-        **{"seamless": False, "hires_fix": False, "type": "txt2img", "postprocessing": None, "sampler": "k_euler_a"},
+        "steps": 50,
+        "cfg_scale": 12,
+        "threshold": 0,
+        "perlin": 0,
+        "height": 768,
+        "width": 512,
+        "seed": 2502935700,
+        "seamless": False,
+        "hires_fix": False,
+        "type": "txt2img",
+        "postprocessing": None,
+        "sampler": "k_euler_a",
         "variations": [],
         "prompt": [{"prompt": "a robot reading [blurry, text]", "weight": 1.0}],
     }
@@ -122,8 +165,14 @@ def test_invokeai_before_version_3() -> None:
     assert found.negative_prompt == "blurry, text"
     assert found.warnings == []
     assert set_fields(found) == {
-        **{"steps": 50, "sampler": "Euler a", "schedule": "leading", "guidance_scale": 12.0, "seed": 2502935700},
-        **{"width": 512, "height": 768, "model": "analog"},
+        "steps": 50,
+        "sampler": "Euler a",
+        "schedule": "leading",
+        "guidance_scale": 12.0,
+        "seed": 2502935700,
+        "width": 512,
+        "height": 768,
+        "model": "analog",
     }
 
 
@@ -131,7 +180,12 @@ def test_the_dream_command() -> None:
     found = read_dream('"a "lonely" robot [text]" -s 50 -S 1618033988 -W 512 -H 640 -C 7.5 -A k_lms')
     assert (found.prompt, found.negative_prompt) == ('a "lonely" robot', "text")
     assert set_fields(found) == {
-        **{"steps": 50, "seed": 1618033988, "width": 512, "height": 640, "guidance_scale": 7.5, "sampler": "LMS"},
+        "steps": 50,
+        "seed": 1618033988,
+        "width": 512,
+        "height": 640,
+        "guidance_scale": 7.5,
+        "sampler": "LMS",
         "schedule": "leading",
     }
 

@@ -108,11 +108,11 @@ def test_without_a_request_nothing_is_told(tmp_path: Path, ending: str) -> None:
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match='Unknown privacy "hash". Did you mean "hash-only"'):
+    with pytest.raises(RequestError, match=r'Unknown privacy "hash"\. Did you mean "hash-only"'):
         written(tmp_path, ".png", resolved(), privacy="hash")
     with pytest.raises(RequestError, match=r'"a\.bmp": pictures are written as \.png, .*, not as "\.bmp"\.'):
         format_of(Path("a.bmp"))
-    with pytest.raises(OutputError, match="The metadata take [0-9,]+ bytes, and JPEG holds 65,5"):
+    with pytest.raises(OutputError, match=r"The metadata take [0-9,]+ bytes, and JPEG holds 65,5"):
         written(tmp_path, ".jpg", resolved(prompt="a" * 40_000))
     assert list(tmp_path.iterdir()) == []
     assert len(read_metadata(written(tmp_path, ".webp", resolved(prompt="a" * 40_000))).prompt) == 40_000
@@ -145,8 +145,8 @@ def test_a_damaged_record_gives_way_to_the_text(tmp_path: Path) -> None:
     found = read_metadata(path)
     assert found.prompt == "a dog"
     assert found.warnings[0] == (
-        "The inkbloom record in the picture is damaged: it is no JSON object of inkbloom's. Its text in A1111's form is "
-        "read instead."
+        "The inkbloom record in the picture is damaged: it is no JSON object of inkbloom's. Its text in A1111's form "
+        "is read instead."
     )
     assert data != path.read_bytes()
 

@@ -35,6 +35,11 @@ def test_counts_are_the_same_as_repeated_rows():
     torch.testing.assert_close(original(z, weights, torch.tensor([1.0, 3.0])), repeated[:2], rtol=1e-5, atol=1e-6)
 
 
+def test_a_mean_of_0_without_weights_stays():
+    z = torch.tensor([[[-1.0, 1.0], [2.0, -2.0]]])
+    assert torch.equal(original(z, torch.ones(1, 2)), z)
+
+
 def test_a_mean_of_0_cannot_be_restored():
     with pytest.raises(RequestError, match=r'^Emphasis "Original" cannot restore the mean.*Use "No norm"'):
         original(Z, torch.zeros(1, 2))

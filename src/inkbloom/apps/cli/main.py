@@ -1,8 +1,8 @@
 """The command `inkbloom`: it registers the commands, and turns what went wrong into one line and an exit code.
 
-Exit codes: 0 done; 2 the user can mend it (one line on standard error says how); 130 stopped by Ctrl-C. Anything else
-is a mistake of ours and shows where. Torch is imported by the commands that need it, when they run, so that help comes
-at once.
+Exit codes: 0 done; 1 `verify` found a difference; 2 the user can mend it (one line on standard error says how); 130
+stopped by Ctrl-C. Anything else is a mistake of ours and shows where. Torch is imported by the commands that need it,
+when they run, so that help comes at once.
 """
 
 import sys
@@ -12,8 +12,12 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 
 import inkbloom
 from inkbloom.apps.cli.autoencode import autoencode
+from inkbloom.apps.cli.info import info
+from inkbloom.apps.cli.prompt import prompt
+from inkbloom.apps.cli.reproduce import reproduce
 from inkbloom.apps.cli.train import train
 from inkbloom.apps.cli.txt2img import txt2img
+from inkbloom.apps.cli.verify import verify
 from inkbloom.core.errors import InkbloomError, nearest
 
 app = App(
@@ -23,7 +27,7 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
-for command in (txt2img, autoencode, train):
+for command in (txt2img, prompt, autoencode, info, reproduce, verify, train):
     app.command(command)
 
 

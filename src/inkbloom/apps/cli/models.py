@@ -25,7 +25,6 @@ ModelsDir = Annotated[
     ),
 ]
 Kind = Annotated[str | None, Parameter(help="checkpoints, vae, loras, embeddings, ... [default: all]")]
-Names = Annotated[tuple[str, ...], Parameter(help="Files or diffusers folders, or names in the models folder.")]
 MODELS = Path("models")
 
 _SHOWN = 60  # characters of a metadata value
@@ -151,7 +150,9 @@ def verify(
 
 
 @models.command(name="hash")
-def hash_(*names: Names, models_dir: ModelsDir = MODELS) -> int:
+def hash_(
+    *names: Annotated[str, Parameter(help="Files, or names in the models folder.")], models_dir: ModelsDir = MODELS
+) -> int:
     """Print SHA-256, AutoV2 hash and A1111's old hash of files.
 
     ```
@@ -205,8 +206,8 @@ def get(
         home = kind or found.files[0].kind
         outdir = Library(models_dir).home(home) if models_dir.is_dir() else models_dir / home
     target = outdir / found.name
-    with step_bar("Fetching", None) as progress:
-        on_bytes = lambda done, total: progress(done)  # noqa: E731
+    with step_bar("Fetching MB", None) as progress:
+        on_bytes = lambda done, total: progress(done // 1_000_000)  # noqa: E731
         if found.is_folder:
             fetch_folder(found.files, target, on_bytes=on_bytes)
         else:
@@ -239,7 +240,7 @@ def _resolve(name: str, models_dir: Path) -> Path:
         return path
     if not models_dir.is_dir():
         raise missing(path)
-    return Library(models_dir).find(name, cache=hash_cache())
+    return Library(models_dir).find(name, None, cache=hash_cache())
 
 
 def _size(path: Path) -> str:

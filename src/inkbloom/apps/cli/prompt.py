@@ -14,7 +14,6 @@ from inkbloom.core.errors import RequestError
 if TYPE_CHECKING:
     from inkbloom.text.prompt.inspection import PartView, PhaseView, TokenView
     from inkbloom.text.prompt.networks import Network
-    from inkbloom.text.prompt.unknown import OnUnknown
 
 
 @Parameter(name="*")
@@ -57,12 +56,13 @@ def prompt(
     inkbloom prompt "a {red|blue} {cat|dog}" --combinations 10
     ```
     """
+    from inkbloom.apps.cli.templates import Templates
     from inkbloom.text.prompt.chunks import Chunker
     from inkbloom.text.prompt.inspection import inspect
     from inkbloom.text.prompt.parsing import parse
     from inkbloom.text.prompt.schedule import Timeline
     from inkbloom.text.prompt.unknown import refuse
-    from inkbloom.text.prompt.variants import all_prompts, random_prompt
+    from inkbloom.text.prompt.variants import all_prompts
     from inkbloom.text.prompt.wildcards import Wildcards
     from inkbloom.text.tokenizer import Tokenizer
 
@@ -74,9 +74,14 @@ def prompt(
         for each in all_prompts(text, options.combinations, wildcards, on_unknown):
             print(each)
         return 0
-    if options.seed is not None:
-        text = random_prompt(text, options.seed, wildcards, on_unknown)
-    text = _apply_styles(text, options, on_unknown)
+    templates = Templates(
+        style=options.style,
+        styles_file=options.styles_file,
+        wildcards=None if options.seed is None else wildcards,
+        on_unknown=on_unknown,
+    )
+    texts = ("", text) if options.negative else (text, "")
+    text = templates.fill(*texts, options.seed or 0)[options.negative]
     timeline = Timeline(
         steps=options.steps,
         hires_steps=options.hires_steps,
@@ -97,15 +102,6 @@ def prompt(
     for network in seen.networks:
         print(_say_network(network))
     return 0
-
-
-def _apply_styles(text: str, options: PromptOptions, on_unknown: OnUnknown) -> str:
-    if not options.style:
-        return text
-    from inkbloom.text.prompt.styles import apply_styles, read_styles
-
-    texts = ("", text) if options.negative else (text, "")
-    return apply_styles(*texts, options.style, read_styles(options.styles_file), on_unknown)[options.negative]
 
 
 def _show_part(part: PartView, title: str | None) -> None:

@@ -16,6 +16,7 @@ from inkbloom.core.errors import RequestError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from inkbloom.apps.cli.templates import Templates
     from inkbloom.pipelines.request import GenerationRequest, OptionValue, ResolvedRequest
     from inkbloom.pipelines.stable_diffusion import StableDiffusion
 
@@ -115,6 +116,34 @@ class Txt2ImgOptions:
         _flag("--precision", group=COMPVIS, help="full = float32; autocast = what suits the device."),
     ] = "autocast"
     negative_prompt: Annotated[str, _flag("--negative-prompt", group=MODERN, help="What to keep away from.")] = ""
+    dialect: Annotated[
+        Literal["a1111", "comfy", "plain"],
+        _flag("--dialect", group=MODERN, help="Whose rules prompts are read by; plain takes all of it for words."),
+    ] = "a1111"
+    emphasis: Annotated[
+        Literal["None", "Ignore", "Original", "No norm"],
+        _flag("--emphasis", group=MODERN, help="What (x:1.2) and [x] do in the dialect a1111, by its own names."),
+    ] = "Original"
+    style: Annotated[
+        tuple[str, ...],
+        _flag("--style", group=MODERN, negative_iterable="", help="A style to put around the prompts; repeatable."),
+    ] = field(default=())
+    styles_file: Annotated[
+        tuple[Path, ...],
+        _flag("--styles-file", group=MODERN, negative_iterable="", help="Where styles are read from; repeatable."),
+    ] = (Path("styles.csv"),)
+    variants: Annotated[
+        bool, _switch("--variants", group=MODERN, help="Choose one of {a|b}, for each picture by its seed.")
+    ] = False
+    wildcards: Annotated[
+        tuple[Path, ...],
+        _flag(
+            "--wildcards",
+            group=MODERN,
+            negative_iterable="",
+            help="A folder of files for __name__, with --variants; repeatable.",
+        ),
+    ] = field(default=())
     sampler: Annotated[
         str | None,
         _flag("--sampler", group=MODERN, help='Such as "Euler a" or "DPM++ 2M Karras". [default: the model\'s]'),
@@ -142,6 +171,14 @@ class Txt2ImgOptions:
         str | None,
         _flag("--dtype", group=MODERN, help="float32, bfloat16 or float16. [default: what suits the device]"),
     ] = None
+    format: Annotated[
+        Literal["png", "jpg", "webp", "avif"],
+        _flag("--format", group=MODERN, help="Of the single pictures; all carry how they were made."),
+    ] = "png"
+    privacy: Annotated[
+        Literal["full", "without-prompt", "hash-only", "none"],
+        _flag("--privacy", group=MODERN, help="How much the pictures tell; `inkbloom verify` needs full."),
+    ] = "full"
     ema: Annotated[bool, _switch("--ema", group=MODERN, help="Take the averaged weights of a training checkpoint.")] = (
         False
     )
@@ -164,6 +201,8 @@ def txt2img(
     inkbloom txt2img "a dog on a beach" --n_iter 1 --n_samples 1 --sampler "Euler a"
     inkbloom txt2img --prompt "an astronaut riding a horse" --plms --ckpt model.ckpt
     inkbloom txt2img --from-file prompts.txt --outdir outputs/mine
+    inkbloom txt2img "a (big:1.3) castle, [day:night:0.5]" --negative-prompt "rain" --emphasis "No norm"
+    inkbloom txt2img "a {red|blue} __animal__" --wildcards wildcards --style painted
     ```
     """
     prompts = _prompts(words, options)
@@ -215,6 +254,8 @@ def _request(prompts: list[str], options: Txt2ImgOptions) -> GenerationRequest:
     return GenerationRequest(
         prompt=prompts[0],
         negative_prompt=options.negative_prompt,
+        dialect=options.dialect,
+        emphasis=options.emphasis,
         width=options.width,
         height=options.height,
         steps=options.steps,
@@ -262,6 +303,14 @@ def _plain_value(text: str) -> OptionValue:
     return text
 
 
+def _templates(options: Txt2ImgOptions) -> Templates:
+    from inkbloom.apps.cli.templates import Templates
+    from inkbloom.text.prompt.wildcards import Wildcards
+
+    wildcards = Wildcards(options.wildcards) if options.variants or options.wildcards else None
+    return Templates(style=options.style, styles_file=options.styles_file, wildcards=wildcards)
+
+
 def _dtype(options: Txt2ImgOptions) -> str | None:
     if options.precision == "full" and options.dtype not in (None, "float32"):
         raise RequestError(f"--precision full means float32, but --dtype is {options.dtype}; give one of them.")
@@ -286,6 +335,7 @@ class _Run:
         self.request = request
         self.prompts = prompts
         self.options = options
+        self.templates = _templates(options)
         self.samples = options.outdir / "samples"
         self.pictures: list[Image] = []
         self.saved: list[Path] = []
@@ -302,10 +352,14 @@ class _Run:
         warned: set[str] = set()
         started = time.monotonic()
         try:
-            with step_bar("Painting", self._total_steps(len(batches))) as show:
-                for number, batch in enumerate(batches):
-                    before = number * self.request.steps
-                    result = self.model.paint(batch, on_progress=lambda p, before=before: show(before + p.step))
+            with step_bar("Painting", self._total_steps()) as show:
+                for batch in batches:
+                    result = self.model.paint(
+                        batch,
+                        on_progress=lambda p: show(p.first * self.request.steps + p.step * len(p.latents)),
+                        first=len(self.pictures),
+                        num_images=self.request.num_images,
+                    )
                     self.pictures += result.images
                     for line in result.warnings:
                         if line not in warned:
@@ -313,9 +367,11 @@ class _Run:
                             warned.add(line)
                     if self.options.skip_save:
                         continue
-                    for picture, single in zip(result.images, result.requests, strict=True):
-                        names = numbered(self.samples, "{:05}.png", len(list(self.samples.iterdir())))
-                        self.saved.append(save_picture(picture, names, single))
+                    for picture, single, stages in zip(result.images, result.requests, result.stages, strict=True):
+                        pattern = f"{{:05}}.{self.options.format}"
+                        names = numbered(self.samples, pattern, len(list(self.samples.iterdir())))
+                        path = save_picture(picture, names, single, stages=stages, privacy=self.options.privacy)
+                        self.saved.append(path)
         except KeyboardInterrupt:
             kept = f" {len(self.saved)} of {self.request.num_images} pictures are kept in {self.samples}."
             print(f"inkbloom: stopped.{kept if self.saved else ''}", file=sys.stderr)
@@ -325,22 +381,31 @@ class _Run:
         return 0
 
     def _batches(self) -> Iterator[list[ResolvedRequest]]:
-        """In CompVis's order: all prompts, n_samples at a time, in each iteration. Seeds count up with the pictures."""
+        """In CompVis's order: all prompts, n_samples at a time, in each iteration. Seeds count up with the pictures.
+
+        The prompts are read here once, so that what is wrong with any of them is told before the first is painted.
+        """
         number = 0
         for _ in range(self.options.n_iter):
             for first in range(0, len(self.prompts), self.options.n_samples):
                 batch = []
                 for place, prompt in enumerate(self.prompts[first : first + self.options.n_samples]):
                     seed = self.request.seed + (place if self.options.fixed_code else number)
-                    own = {"prompt": prompt, "seed": seed, "num_images": 1, "batch_size": 1}
-                    batch.append(type(self.request)(**self.request.model_dump() | own))
+                    prompt, negative = self.templates.fill(prompt, self.request.negative_prompt, seed)
+                    own = {"prompt": prompt, "negative_prompt": negative, "seed": seed}
+                    alone = {"num_images": 1, "batch_size": 1}
+                    batch.append(type(self.request)(**self.request.model_dump() | own | alone))
+                    self.model.prompts.parse(batch[-1])
                     number += 1
                 yield batch
 
-    def _total_steps(self, num_batches: int) -> int | None:
+    def _total_steps(self) -> int | None:
+        """Each picture's counted, since those of a batch may have to be painted one after the other."""
         from inkbloom.sampling.registry import find_sampler
 
-        return num_batches * self.request.steps if find_sampler(self.request.sampler).calls_per_step else None
+        return (
+            self.request.num_images * self.request.steps if find_sampler(self.request.sampler).calls_per_step else None
+        )
 
     def _save_grid(self) -> Path:
         from inkbloom.pipelines.pictures import make_grid

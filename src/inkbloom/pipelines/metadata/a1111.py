@@ -29,7 +29,7 @@ from inkbloom.pipelines.metadata.record import (
 from inkbloom.pipelines.request import ResolvedRequest
 
 NEGATIVE = "Negative prompt:"
-DEFAULTS = {"Schedule type": "Automatic", "Clip skip": "1", "RNG": "GPU"}
+DEFAULTS = {"Schedule type": "Automatic", "Clip skip": "1", "RNG": "GPU", "Emphasis": "Original"}
 """What a key that is missing stands for."""
 
 _MIN_PAIRS = 3
@@ -46,7 +46,7 @@ _SIGMA_KEYS = {"sigma_max": "Schedule max sigma", "sigma_min": "Schedule min sig
 
 _READ = {
     *("Steps", "Sampler", "Schedule type", "CFG scale", "CFG rescale", "Seed", "Size"),
-    *("Model hash", "Model", "Clip skip", "ENSD", "RNG", "Eta", "Eta DDIM"),
+    *("Model hash", "Model", "Clip skip", "ENSD", "RNG", "Emphasis", "Eta", "Eta DDIM"),
     *_OPTION_KEYS.values(),
     *_SIGMA_KEYS.values(),
 }
@@ -65,8 +65,8 @@ _HARMLESS = {
         "Guidance",
     ),
 }
-_BY_CPU = ("ComfyUI", "Fooocus")
-"""These programs draw their noise on the CPU."""
+_LIKE_COMFYUI = ("ComfyUI", "Fooocus")
+"""These programs draw their noise on the CPU, and read prompts by ComfyUI's rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ def read_infotext(text: str) -> Metadata | None:
     pairs = parsed.pairs
     program = _program(pairs)
     values = parsed.expanded()
-    if "RNG" not in pairs and program.startswith(_BY_CPU):
+    if "RNG" not in pairs and program.startswith(_LIKE_COMFYUI):
         values["RNG"] = "CPU"
     sampler, schedule = values.get("Sampler"), values["Schedule type"]
     if program == "stable-diffusion.cpp" and sampler:
@@ -166,6 +166,7 @@ def read_infotext(text: str) -> Metadata | None:
         "model": model_name(values.get("Model")),
         "model_hash": short_hash(values.get("Model hash")),
         "clip_skip": values["Clip skip"],
+        "emphasis": values["Emphasis"],
         "eta_noise_seed_delta": values.get("ENSD"),
         "noise_source": "cpu" if values["RNG"].upper() == "CPU" else "nv",
         "sampler_options": {
@@ -173,6 +174,7 @@ def read_infotext(text: str) -> Metadata | None:
             **{name: values.get(key) for name, key in _OPTION_KEYS.items()},
         },
         **{name: values.get(key) for name, key in _SIGMA_KEYS.items()},
+        "dialect": "comfy" if program.startswith(_LIKE_COMFYUI) else None,
     }
     settings["sampler_options"] = {k: v for k, v in settings["sampler_options"].items() if v is not None}
     unknown = [key for key in pairs if key not in _READ | _HARMLESS]
@@ -184,7 +186,7 @@ def read_infotext(text: str) -> Metadata | None:
         fields=pairs,
         settings=settings,
         raw=text,
-        warnings=[f'"{key}: {_short(pairs[key])}" has no counterpart here; left out.' for key in unknown],
+        warnings=[f'"{key}: {_short(pairs[key])}" has no counterpart here.' for key in unknown],
     )
 
 
@@ -232,6 +234,7 @@ def _values(request: ResolvedRequest) -> dict[str, str | float | None]:
     from inkbloom.sampling.sigmas import find_schedule
 
     options = request.sampler_options
+    has_brackets = any(mark in request.prompt + request.negative_prompt for mark in "([")
     return {
         "Steps": request.steps,
         "Sampler": request.sampler,
@@ -247,6 +250,7 @@ def _values(request: ResolvedRequest) -> dict[str, str | float | None]:
         _ETA_KEYS.get(request.sampler, "Eta"): options.get("eta"),
         **{key: options.get(name) for name, key in _OPTION_KEYS.items()},
         **{key: getattr(request, name) for name, key in _SIGMA_KEYS.items()},
+        "Emphasis": request.emphasis if request.emphasis != "Original" and has_brackets else None,
         "Version": f"inkbloom {inkbloom.__version__}",
     }
 

@@ -65,6 +65,7 @@ class _Graph:
                 if value not in (None, [])
             },
             settings={
+                "dialect": "comfy",
                 "steps": values["steps"],
                 "sampler": sampler_name(text_of(values["sampler_name"])) or None,
                 "schedule": schedule_name(text_of(schedule)) or None,
@@ -128,7 +129,7 @@ class _Graph:
             for key in ("text", "text_g", "prompt", "string"):
                 value = self._value(inputs.get(key))
                 if isinstance(value, str) and "clip" in inputs:
-                    self.warnings += [f"The node {name} has no counterpart here; left out." for name in met]
+                    self.warnings += [f"The node {name} has no counterpart here." for name in met]
                     return value, node
             met.append(text_of(node["class_type"]))
         return None, None
@@ -142,7 +143,7 @@ class _Graph:
             if isinstance(inputs.get("lora_name"), str):
                 lora = f"{model_name(inputs['lora_name'])}: {self._value(inputs.get('strength_model'))}"
                 found["loras"].insert(0, lora)
-                self.warnings.append(f"The LoRA {lora} is not in the prompt; left out.")
+                self.warnings.append(f"The LoRA {lora} is not in the prompt, and left out.")
             elif isinstance(name, str):
                 found["ckpt_name"] = name
                 break

@@ -6,18 +6,16 @@ in EXIF's MakerNote, which is meant for what only the maker reads, after the byt
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, UnidentifiedImageError
+from PIL import ExifTags
 from PIL import Image as PILImage
 from PIL.PngImagePlugin import PngInfo, iTXt
 
 from inkbloom.core.errors import RequestError
+from inkbloom.pipelines.pictures import opened
 
 MAX_TEXT = 4_000_000
 """Characters of a text that is read; ComfyUI's larger graphs have some hundred thousand."""
@@ -50,33 +48,8 @@ class Carried:
     height: int
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[PILImage.Image]:
-    """A picture file, not yet decoded; whatever is wrong with it becomes a `RequestError` of one line."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of slips in EXIF that Pillow reads over
-            warnings.simplefilter("error", PILImage.DecompressionBombWarning)
-            with PILImage.open(path) as file:
-                yield file
-    except RequestError:
-        raise
-    except FileNotFoundError:
-        raise RequestError(f'There is no picture "{path}".') from None
-    except IsADirectoryError:
-        raise RequestError(f'"{path}" is a folder, not a picture.') from None
-    except UnidentifiedImageError:
-        raise RequestError(f'"{path}" is not a picture in a format that Pillow reads (PNG, JPEG, WebP, ...).') from None
-    except (PILImage.DecompressionBombWarning, PILImage.DecompressionBombError):
-        limit = f"{PILImage.MAX_IMAGE_PIXELS or 0:,}"
-        raise RequestError(f'"{path}" has too many pixels; at most {limit} are read.') from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble over in a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RequestError(f'"{path}" cannot be read as a picture: {reason.rstrip(".")}.') from None
-
-
 def read_carried(path: Path) -> Carried:
-    """All texts of a picture that may say how it was made. `RequestError` as in `opened`, and for texts too long."""
+    """All texts of a picture that may say how it was made; `RequestError` as in `opened`, and for texts too long."""
     with opened(path) as file:
         texts = _texts_of(file)
         if not texts and file.format == "PNG":

@@ -37,12 +37,11 @@ def read_fooocus(text: str) -> Metadata | None:
             "clip_skip": clip_skip,
             "model": model_name(data.get("base_model")),
             "model_hash": short_hash(data.get("base_model_hash")),
+            "dialect": "comfy",
             "noise_source": "cpu",
         },
         raw=text,
-        warnings=[
-            f"Fooocus's {key} has no counterpart here; left out." for key in _ALSO_PAINTS if data.get(key) not in _OFF
-        ],
+        warnings=[f"Fooocus's {key} has no counterpart here." for key in _ALSO_PAINTS if data.get(key) not in _OFF],
     )
 
 

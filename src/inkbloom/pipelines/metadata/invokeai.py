@@ -21,7 +21,7 @@ def read_invokeai(text: str) -> Metadata | None:
     if data is None or not {"positive_prompt", "generation_mode", "app_version"} & data.keys():
         return None
     model = mapping_of(data.get("model"))
-    warnings = [f"InvokeAI's {key} has no counterpart here; left out." for key in _ALSO_PAINTS if data.get(key)]
+    warnings = [f"InvokeAI's {key} has no counterpart here." for key in _ALSO_PAINTS if data.get(key)]
     if "txt2img" not in text_of(data.get("generation_mode")) and "generation_mode" in data:
         warnings.append(f"It was made by {text_of(data['generation_mode'])}, not from a prompt alone.")
     return make_metadata(
@@ -58,7 +58,7 @@ def read_sd_metadata(text: str) -> Metadata | None:
     warnings = []
     if image.get("type") not in (None, "txt2img"):
         warnings.append(f"It was made by {text_of(image['type'])}, not from a prompt alone.")
-    warnings += [f"InvokeAI's {key} has no counterpart here; left out." for key in _old_extras(image)]
+    warnings += [f"InvokeAI's {key} has no counterpart here." for key in _old_extras(image)]
     return _old(
         f"InvokeAI {text_of(data.get('app_version')).removeprefix('v')}".strip(),
         text_of(prompts),

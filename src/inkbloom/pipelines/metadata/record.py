@@ -51,23 +51,22 @@ def make_metadata(
     told = [*warnings]
     prompt, negative_prompt = clean(prompt), clean(negative_prompt)
     usable: dict[str, Any] = {}
-    # Sampler and schedule may be one name and belong together; the options depend on the sampler
-    alone = [name for name in settings if name not in ("sampler", "schedule", "sampler_options")]
-    groups = [("sampler", "schedule"), *((name,) for name in alone)]
-    for names in groups:
-        group = {name: _plain(settings[name]) for name in names if settings.get(name) is not None}
-        problem = _problem(prompt="", **group)
-        if problem is not None and len(group) > 1:
-            told.append(problem)
-            group = {name: value for name, value in group.items() if _problem(prompt="", **{name: value}) is None}
-        elif problem is not None:
-            told.append(problem)
+    # The schedule comes after the sampler, whose name may say it; the options depend on the sampler
+    for name in sorted(settings.keys() - {"sampler_options"}, key=["sampler", "schedule", *settings].index):
+        value = settings[name].strip() if isinstance(settings[name], str) else settings[name]
+        if value is None:
             continue
-        usable |= group
+        beside = {"sampler": usable["sampler"]} if name == "schedule" and "sampler" in usable else {}
+        problem = _problem(**beside, **{name: value})
+        if problem is None:
+            usable[name] = value
+        else:
+            told.append(problem)
     usable["sampler_options"] = _known_options(settings.get("sampler_options") or {}, usable.get("sampler"), told)
     problem = _problem(prompt=prompt, negative_prompt=negative_prompt)
     if problem is None:
-        request = GenerationRequest(prompt=prompt, negative_prompt=negative_prompt, **usable)
+        usable |= {"prompt": prompt, "negative_prompt": negative_prompt}
+        request = GenerationRequest(**usable)
     else:
         request = None
         told.append(problem)
@@ -120,20 +119,17 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _plain(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
-
-
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _problem(**fields: Any) -> str | None:
     """What is wrong with the fields of a request, or None."""
+    fields.setdefault("prompt", "")
     try:
         GenerationRequest(**fields)
     except RequestError as error:
-        return f"{str(error).rstrip('.')}; left out."
+        return f"{error} It is left out."
     return None
 
 
@@ -141,16 +137,17 @@ def _known_options(options: Mapping[str, Any], sampler: str | None, told: list[s
     """Those options that are numbers and that the sampler has; a zero that it lacks changes nothing and is not told."""
     from inkbloom.sampling.registry import find_sampler
 
-    known = find_sampler(GenerationRequest(prompt="", sampler=sampler).sampler or "").options if sampler else {}
+    plain = GenerationRequest.model_validate({"prompt": "", "sampler": sampler}).sampler  # without the schedule
+    known = find_sampler(plain).options if plain else {}
     found = {}
     for name, value in options.items():
         number = _number(value)
         if number is None:
-            told.append(f"{name} {value!r}: must be a finite number; left out.")
+            told.append(f"{name} {value!r}: must be a finite number. It is left out.")
         elif name in known:
             found[name] = number
         elif number:
-            told.append(f"{name} {number:g}: sampler {sampler or '(unknown)'} has no such option; left out.")
+            told.append(f"{name} {number:g}: sampler {sampler or '(unknown)'} has no such option. It is left out.")
     return found
 
 

@@ -6,7 +6,7 @@ from inkbloom.sampling.registry import sampler
 from inkbloom.sampling.samplers.dpmpp import multistep
 
 
-@sampler("DPM-Solver", order=2, aliases=("dpm_solver_compvis",), variance_preserving=True)
+@sampler("DPM-Solver", order=2, aliases=("dpm_solver_compvis",), schedule="time_uniform", variance_preserving=True)
 def dpm_solver(denoise: Denoiser, x: Latent, sigmas: Sigmas, *, on_step: OnStep = ignore) -> Latent:
     """DPM-Solver++(2M) whose last step is first order in runs of fewer than 15 steps. One call for each step.
 

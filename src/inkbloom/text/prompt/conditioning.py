@@ -136,9 +136,11 @@ class PromptEncoder:
 
     def _encode_chunk(self, chunk: Chunk) -> Conditioning:
         key = chunk.ids, chunk.embeddings
-        if key not in self._encoded:
-            self._encoded[key] = self.encode(torch.tensor([chunk.ids]), chunk.embeddings)
-            if len(self._encoded) > CACHED_CHUNKS:
-                self._encoded.popitem(last=False)
-        self._encoded.move_to_end(key)
-        return self._encoded[key]
+        # Taken out and put back as the newest, each in one step, so that threads may share the encoder
+        encoded = self._encoded.pop(key, None)
+        if encoded is None:
+            encoded = self.encode(torch.tensor([chunk.ids]), chunk.embeddings)
+        self._encoded[key] = encoded
+        if len(self._encoded) > CACHED_CHUNKS:
+            self._encoded.popitem(last=False)
+        return encoded

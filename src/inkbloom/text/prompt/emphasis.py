@@ -26,6 +26,8 @@ def original(z: Conditioning, weights: Weights, counts: Float[Tensor, "batch"] |
     weighted = _weigh(z, weights)
     share = torch.ones(len(z)) if counts is None else counts
     before, after = ((each.mean(dim=(1, 2)) * share.to(weighted)).sum() for each in (z.to(weighted.dtype), weighted))
+    if before == after:  # nothing to restore, which 0 / 0 would not say
+        return weighted.to(z.dtype)
     factor = before / after
     if not factor.isfinite():
         raise RequestError('Emphasis "Original" cannot restore the mean: the weights bring it to 0. Use "No norm".')

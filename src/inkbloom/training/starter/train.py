@@ -1,4 +1,4 @@
-"""The starter from nothing: tokenizer, autoencoder, then U-Net and text encoder; written as a diffusers folder."""
+"""The starter from nothing: tokenizer, text encoder, autoencoder, then the U-Net; written as a diffusers folder."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,9 +12,10 @@ from inkbloom.families.starter import STARTER
 from inkbloom.training.loop import Budget, Progress
 from inkbloom.training.starter.autoencoder_stage import train_autoencoder
 from inkbloom.training.starter.diffusion_stage import train_diffusion, train_tokenizer
+from inkbloom.training.starter.text_stage import train_text
 
-AUTOENCODER_SHARE = 0.25
-"""Part of the time that the autoencoder gets: its pictures flatten out long before the U-Net's."""
+TEXT_SHARE, AUTOENCODER_SHARE, DIFFUSION_SHARE = 0.03, 0.27, 0.7
+"""Parts of the time: captions are soon understood, and the autoencoder flattens out long before the U-Net."""
 
 
 def train_starter(
@@ -26,9 +27,9 @@ def train_starter(
     seed: int = 0,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> LoadedModel:
-    """Train all of the starter within `minutes` of the clock (both stages together) or `steps` for each stage.
+    """Train all of the starter within `minutes` of the clock (all stages together) or `steps` for each stage.
 
-    `folder` keeps the state of both stages, so that the same call goes on where it was stopped; a larger budget trains
+    `folder` keeps the state of all stages, so that the same call goes on where it was stopped; a larger budget trains
     further. The result, float16, goes to `folder/model`.
     """
     if minutes is not None and not minutes > 0:
@@ -37,6 +38,15 @@ def train_starter(
         raise TrainingError(f"steps is {steps}; it must be at least 1.")
     budget = Budget(seconds=None if minutes is None else minutes * 60, steps=steps)
     tokenizer = train_tokenizer(STARTER.text.vocab_size, seed)
+    text = train_text(
+        STARTER.text,
+        tokenizer,
+        folder / "text",
+        budget.part(TEXT_SHARE),
+        device=device,
+        seed=seed,
+        on_progress=on_progress,
+    )
     autoencoder = train_autoencoder(
         STARTER.autoencoder,
         folder / "autoencoder",
@@ -45,13 +55,13 @@ def train_starter(
         seed=seed,
         on_progress=on_progress,
     )
-    unet, text, scale = train_diffusion(
+    unet, scale = train_diffusion(
         STARTER,
         autoencoder,
+        text,
         tokenizer,
         folder / "diffusion",
-        budget.part(1 - AUTOENCODER_SHARE),
-        device=device,
+        budget.part(DIFFUSION_SHARE),
         seed=seed,
         on_progress=on_progress,
     )
