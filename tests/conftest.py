@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -12,6 +13,10 @@ from inkbloom.models.clip_text import ClipText, ClipTextSpec
 from inkbloom.models.unet import UNet, UNetLevel, UNetSpec
 from inkbloom.sampling.schedules import NoiseScheduleSpec
 from inkbloom.text.tokenizer import Tokenizer
+
+# No time is asserted: a busy machine would fail what is right.
+hypothesis.settings.register_profile("inkbloom", deadline=None)
+hypothesis.settings.load_profile("inkbloom")
 
 TINY = ModelSpec(
     family="sd1",

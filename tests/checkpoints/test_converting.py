@@ -123,6 +123,8 @@ def test_a_configuration_goes_along(tiny: LoadedModel, ldm_file: Path, tmp_path:
     torch.save({"state_dict": load_file(ldm_file)}, source)
     config = "model: {params: {parameterization: v, scale_factor: 0.5, linear_start: 0.001, linear_end: 0.01}}\n"
     source.with_suffix(".yaml").write_text(config)
+    convert(source, source.with_suffix(".safetensors"))  # under its own name, where the YAML serves both
+    assert source.with_suffix(".yaml").read_text() == config
     convert(source, tmp_path / "out.safetensors")
     assert (tmp_path / "out.yaml").read_text() == config
     (tmp_path / "out.yaml").unlink()

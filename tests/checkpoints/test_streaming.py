@@ -60,9 +60,14 @@ def test_reading(tmp_path: Path, ending: str) -> None:
 def test_unknown_precision(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"a": torch.zeros(2)}, path)
-    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"F4x"'))
-    with pytest.raises(CheckpointError):
+    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"U32"'))
+    known = ", ".join(DTYPES)
+    with pytest.raises(CheckpointError, match=rf'x\.safetensors: "a" is stored as U32; known are {known}\.$'):
         TensorReader(open_tensors(path))
+    pickled = tmp_path / "x.pt"
+    torch.save({"a": torch.zeros(2, dtype=torch.complex64)}, pickled)
+    with pytest.raises(CheckpointError, match=r'x\.pt: "a" is stored as torch\.complex64; known are'):
+        TensorReader(open_tensors(pickled))
 
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the prompt language does to pictures, against the plain calls of encoder and network that it must come to."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def encoded(model: StableDiffusion, *chunks: str) -> torch.Tensor:
 
 
 class ByHand(Denoiser):
-    """Guidance written out: at each call (n, texts and weights at n), an empty negative prompt, one network call each."""
+    """Guidance written out, a network call for each text: `at(n)` says which with what weights at the model call n."""
 
     def __init__(self, model: StableDiffusion, at) -> None:
         self.model = ModelDenoiser(model.unet, model.spec.noise_schedule.build(), model.spec.prediction)
@@ -70,8 +71,7 @@ def test_weights_of_1_are_bit_for_bit_nothing(model: StableDiffusion) -> None:
 
 def test_a_plain_prompt_is_the_encoders_own_answer_bit_for_bit(model: StableDiffusion) -> None:
     request = model.resolve(GenerationRequest(prompt="a dog", negative_prompt="rain"))
-    with torch.inference_mode():
-        (conditions,) = model.prompts.encode([request])
+    (conditions,) = model.prompts.encode([request])
     assert torch.equal(conditions.cond.at(0).conditioning, encoded(model, "a dog"))
     assert torch.equal(conditions.uncond.at(0).conditioning, encoded(model, "rain"))
 
@@ -140,9 +140,9 @@ def test_and_adds_up_the_parts(model: StableDiffusion) -> None:
     assert relative(latents(model, "a dog:0.3"), by_hand(model, lambda call: [(0.3, dog)])) < 1e-5
 
 
-@pytest.mark.parametrize("sampler", ["Euler a", "DDIM CFG++", "DPM adaptive"])
+@pytest.mark.parametrize("sampler", ["Euler a", "DDIM CFG++"])
 def test_a_picture_does_not_depend_on_the_prompts_of_its_batch(model: StableDiffusion, sampler: str) -> None:
-    prompts = ["a dog", "a [dog|cat]", "dog " * 80, "a dog AND a cat :0.5", "a cat AND a dog :0.5", "a (sun:1.3)"]
+    prompts = ["a dog", "a [dog|cat]", "dog " * 80, "a dog AND a cat :0.5", "a cat AND a dog :2", "a (sun:1.3)"]
     requests = [
         model.resolve(GenerationRequest(prompt=prompt, seed=3 + i, steps=3, sampler=sampler))
         for i, prompt in enumerate(prompts)
@@ -150,8 +150,8 @@ def test_a_picture_does_not_depend_on_the_prompts_of_its_batch(model: StableDiff
     seen = []
     batch = model.paint(requests, on_progress=lambda p: seen.append((p.first, len(p.latents), p.num_images)))
     assert batch.requests == requests
-    if sampler != "DPM adaptive":
-        assert list(dict.fromkeys(seen)) == [(0, 2, 6), (2, 1, 6), (3, 2, 6), (5, 1, 6)]
+    # What is alike in length and weights goes together
+    assert list(dict.fromkeys(seen)) == [(0, 2, 6), (2, 1, 6), (3, 1, 6), (4, 1, 6), (5, 1, 6)]
     for request, latent in zip(requests, batch.latents, strict=True):
         assert relative(latent, model.paint([request]).latents[0]) < 1e-5
 
@@ -166,6 +166,15 @@ def test_each_text_is_encoded_once(model: StableDiffusion) -> None:
     finally:
         hook.remove()
     assert len({tuple(ids[0].tolist()) for ids in encoded}) == len(encoded) == 2
+
+
+def test_threads_share_a_model(tiny_file: Path) -> None:
+    prompts = ["a [dog|cat]", "[cat:dog:0.5]", "a dog AND a cat", "a (cat:1.3)", "dog " * 80]
+    expected = [latents(StableDiffusion.load(tiny_file, device="cpu"), prompt) for prompt in prompts]
+    shared = StableDiffusion.load(tiny_file, device="cpu")
+    with ThreadPoolExecutor(4) as threads:
+        for found, wanted in zip(threads.map(lambda prompt: latents(shared, prompt), prompts), expected, strict=True):
+            assert torch.equal(found, wanted)
 
 
 def test_the_dialect_and_clip_skip_have_encodings_of_their_own(model: StableDiffusion) -> None:

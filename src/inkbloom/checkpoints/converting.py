@@ -1,7 +1,7 @@
 """The same model in another form: single file or diffusers folder, other precision, averaged weights, without ballast.
 
-From a single file to a single file nothing is understood more than needed: tensors keep their names and order of bytes,
-unknown ones are kept. Between the layouts the model is loaded and saved.
+From a single file to a single file tensors go as they are, unknown ones too, one in memory at a time. Between the
+layouts the model is loaded and saved.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from inkbloom.checkpoints.streaming import (
     cast,
     choose_precision,
     copy_whole,
+    refuse_existing,
     write_planned,
     write_whole,
 )
-from inkbloom.core.errors import CheckpointError, OutputError, RequestError
+from inkbloom.core.errors import CheckpointError, RequestError
 
 _SINGLE = (".safetensors", ".ckpt")
 
@@ -43,10 +44,11 @@ def convert(
 ) -> None:
     """Write the model at `source` to `target`: a `.safetensors` or `.ckpt` file, else a diffusers folder.
 
-    Without options no number changes: a round trip gives the same tensors, and the same bytes where the first file was
-    in our order. `precision` is float32, float16 or bfloat16. `use_ema` makes the averaged weights the U-Net's, and
-    drops the copies. `prune` leaves only what the networks need; between the layouts, and into a folder, nothing else
-    goes anyway. A single file gets the spec into its metadata, and the YAML that lies beside the source beside it.
+    Without options no number changes; a round trip of a file that we wrote gives the same bytes, where the name, which
+    is the title in its metadata, is the same. `precision` is float32, float16 or bfloat16. `use_ema` makes the
+    averaged weights the U-Net's, and drops the copies. `prune` leaves only what the networks need; between the layouts
+    nothing else goes anyway. A single file gets the spec into its metadata, and beside it the YAML that lies beside
+    the source.
 
     Raises `CheckpointError` where the source is no model, has no averaged weights, or overflows the precision,
     `RequestError` for an unknown precision, `OutputError` where `target` cannot be written, or is there already unless
@@ -56,8 +58,7 @@ def convert(
     dtype = choose_precision(precision)
     if target.suffix not in _SINGLE and target.suffix in (".pt", ".pth", ".bin", ".sft"):
         raise RequestError(f'A single-file model ends in .safetensors or .ckpt, not in "{target.suffix}" ({target}).')
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} is there already; give another name, or overwrite it.")
+    refuse_existing(target, [source], overwrite=overwrite)
     if target.suffix in _SINGLE and not source.is_dir():
         _rewrite(source, target, dtype, use_ema=use_ema, prune=prune, on_progress=on_progress)
         return

@@ -167,14 +167,14 @@ def _receive(remote: Remote, part: Path, tag_file: Path, on_bytes: OnBytes | Non
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length and length.isdigit() else None
         _check_length(remote, part, total, start)
-        new_tag = answer.headers.get("ETag", "")
-        # A weak tag promises the same meaning, not the same bytes
-        if new_tag.startswith('"'):
-            tag_file.write_text(new_tag, encoding="utf-8")
-        else:
-            tag_file.unlink(missing_ok=True)
         with part.open("r+b" if start else "wb") as file:
             file.seek(start)
+            # Only now, so that a new tag never stands beside older bytes. A weak one promises no bytes at all
+            new_tag = answer.headers.get("ETag", "")
+            if new_tag.startswith('"'):
+                tag_file.write_text(new_tag, encoding="utf-8")
+            else:
+                tag_file.unlink(missing_ok=True)
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 start += len(chunk)

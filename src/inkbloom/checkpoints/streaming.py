@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch import Tensor
 from inkbloom.checkpoints.foreign import check_first_bytes
 from inkbloom.checkpoints.saving import _write_whole as write_whole
 from inkbloom.checkpoints.tensors import TensorFile
-from inkbloom.core.errors import CheckpointError, RequestError, nearest
+from inkbloom.core.errors import CheckpointError, OutputError, RequestError, nearest
 
 DTYPES: dict[str, torch.dtype] = {
     "F64": torch.float64,
@@ -52,7 +52,7 @@ class TensorReader:
     """The tensors of an opened file, each read when it is asked for, as often as it is.
 
     Those of a pickle stay mapped, and are in memory where the pickle is no ZIP archive. `CheckpointError` for a
-    precision that PyTorch has not.
+    precision that is not among `DTYPES`.
     """
 
     def __init__(self, file: TensorFile) -> None:
@@ -65,6 +65,9 @@ class TensorReader:
         else:
             self._mapped = {name: file.take(name) for name in file.shapes}
             self.dtypes = {name: tensor.dtype for name, tensor in self._mapped.items()}
+            strange = next((name for name, dtype in self.dtypes.items() if dtype not in _NAMES), None)
+            if strange is not None:
+                raise self._unknown(strange, str(self.dtypes[strange]))
 
     def _read_header(self) -> dict[str, torch.dtype]:
         """Note where each tensor begins; `open_tensors` has already looked whether all that is sound."""
@@ -74,10 +77,12 @@ class TensorReader:
         header.pop("__metadata__", None)
         strange = next((name for name, entry in header.items() if entry["dtype"] not in DTYPES), None)
         if strange is not None:
-            kind = header[strange]["dtype"]
-            raise CheckpointError(f'{self.path}: "{strange}" is stored as {kind}; known are {", ".join(DTYPES)}.')
+            raise self._unknown(strange, header[strange]["dtype"])
         self._starts = {name: 8 + length + entry["data_offsets"][0] for name, entry in header.items()}
         return {name: DTYPES[entry["dtype"]] for name, entry in header.items()}
+
+    def _unknown(self, name: str, dtype: str) -> CheckpointError:
+        return CheckpointError(f'{self.path}: "{name}" is stored as {dtype}; known are {", ".join(DTYPES)}.')
 
     def read(self, name: str) -> Tensor:
         if name in self._mapped:
@@ -128,8 +133,7 @@ def write_planned(
         file.write(struct.pack("<Q", len(text)) + text)
         for done, name in enumerate(order, 1):
             tensor = cast(plan[name].make(), plan[name].dtype, name)
-            if tensor.shape != plan[name].shape:
-                raise AssertionError(f"{name}: planned {plan[name].shape}, made {tuple(tensor.shape)}")
+            assert tensor.shape == plan[name].shape, name
             file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
             if on_progress:
                 on_progress(done, len(order))
@@ -151,6 +155,20 @@ def cast(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
             largest = tensor[lost].abs().max().item()
             raise CheckpointError(f'"{name}" has numbers as large as {largest:g}, which do not fit {_NAMES[dtype]}.')
     return result
+
+
+def refuse_existing(target: Path, sources: Iterable[Path], *, overwrite: bool) -> None:
+    """`OutputError` where a model is there already, or a YAML that would be taken for its configuration.
+
+    One that is the configuration of a source may stay: it is right for the result too.
+    """
+    beside = target.with_suffix(".yaml")
+    is_in_the_way = target.suffix in (".safetensors", ".ckpt") and beside.exists()
+    if is_in_the_way and any(beside.resolve() == source.with_suffix(".yaml").resolve() for source in sources):
+        is_in_the_way = False
+    there = target if target.exists() else beside
+    if (target.exists() or is_in_the_way) and not overwrite:
+        raise OutputError(f"{there} is there already; give another name, or overwrite it.")
 
 
 def copy_whole(source: Path, target: Path) -> None:

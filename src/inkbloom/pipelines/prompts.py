@@ -57,7 +57,10 @@ class BatchConditions:
 
 
 class PromptReader:
-    """Reads the prompts of requests for one model. It keeps encoded chunks (see `PromptEncoder`), and no other state."""
+    """Reads the prompts of requests for one model. It remembers encoded chunks (`PromptEncoder`); threads may share it.
+
+    The text encoder's weights must stay as they are.
+    """
 
     def __init__(self, tokenizer: Tokenizer, text: ClipText, device: torch.device) -> None:
         """`text` is on `device`."""
@@ -83,6 +86,7 @@ class PromptReader:
             )
         return prompt, negative
 
+    @torch.inference_mode()
     def encode(self, requests: Sequence[ResolvedRequest]) -> list[PictureConditions]:
         """What conditions each picture; raises as `parse`, and where emphasis cannot be computed."""
         distinct = {(request.prompt, request.negative_prompt): request for request in requests}

@@ -10,14 +10,14 @@ from PIL import Image as PILImage
 
 from inkbloom.core.errors import RequestError
 from inkbloom.pipelines.device import devices
-from inkbloom.pipelines.metadata import Metadata, read_metadata
+from inkbloom.pipelines.metadata import FORMATS, Metadata, read_metadata
 from inkbloom.pipelines.pictures import open_picture
 from inkbloom.pipelines.quality import psnr
 from inkbloom.pipelines.request import GenerationRequest
 from inkbloom.pipelines.stable_diffusion import Result, StableDiffusion
 from inkbloom.pipelines.stages import StageHashes, hash_picture
 
-LOSSY = {".jpg", ".jpeg", ".webp", ".avif"}
+LOSSY = FORMATS.keys() - {".png"}
 COPY_PSNR = 20.0
 """Decibels from which on a file in a lossy format counts as a copy of a picture."""
 
@@ -54,19 +54,23 @@ def load_like(
     return StableDiffusion.load(path, device=device or here, dtype=dtype or request.dtype, config=config)
 
 
+def another_model(model: StableDiffusion, request: GenerationRequest) -> str | None:
+    """One line where the request names another model than the loaded one: by its hash, or by its name without one."""
+    same = request.model_hash == model.hash if request.model_hash else request.model in (None, model.name)
+    if same:
+        return None
+    return f"It was painted with model {request.model} ({request.model_hash}); now with {model.name} ({model.hash})."
+
+
 def differences(model: StableDiffusion, request: GenerationRequest) -> list[str]:
     """What the request names that the loaded model is not, one line each."""
-    same_model = request.model_hash == model.hash if request.model_hash else request.model in (None, model.name)
-    compared = {
-        "model": (f"{request.model} ({request.model_hash})", f"{model.name} ({model.hash})", same_model),
-        "device": (request.device, str(model.compute.device), request.device in (None, str(model.compute.device))),
-        "dtype": (request.dtype, model.compute.dtype_name, request.dtype in (None, model.compute.dtype_name)),
-    }
-    return [
-        f"It was painted with {name} {wanted}; now with {present}."
-        for name, (wanted, present, same) in compared.items()
-        if not same
-    ]
+    compute = {"device": str(model.compute.device), "dtype": model.compute.dtype_name}
+    told = [another_model(model, request)]
+    for name, present in compute.items():
+        wanted = getattr(request, name)
+        if wanted not in (None, present):
+            told.append(f"It was painted with {name} {wanted}; now with {present}.")
+    return [line for line in told if line is not None]
 
 
 def repaint(model: StableDiffusion, request: GenerationRequest, stages: StageHashes | None = None) -> Result:
@@ -102,16 +106,18 @@ def verify(model: StableDiffusion, path: Path) -> Verdict:
     """
     metadata = read_metadata(path)
     request = paintable(metadata)
-    told = differences(model, request)
-    if told and told[0].startswith("It was painted with model"):
-        raise RequestError(f"{told[0]} Load the one it was painted with.")
+    wrong = another_model(model, request)
+    if wrong is not None:
+        raise RequestError(f"{wrong} Load the one it was painted with.")
     found = open_picture(path)
     result = repaint(model, request, metadata.stages)
     again, stages = result.images[0], result.stages[0]
-    verdict = _compare(found, again, metadata.stages, stages, lossy=path.suffix.lower() in LOSSY)
-    if metadata.stages is not None and not verdict[0]:
-        told += _environment(metadata.stages, stages)
-    return Verdict(same=verdict[0], explanation=verdict[1], notes=[*metadata.warnings, *told], picture=again)
+    lossy = path.suffix.lower() in LOSSY
+    same, explanation = _compare(found, again, metadata.stages, stages, lossy=lossy)
+    notes = [*metadata.warnings, *differences(model, request)]
+    if metadata.stages is not None and not same:
+        notes += _environment(metadata.stages, stages)
+    return Verdict(same=same, explanation=explanation, notes=notes, picture=again)
 
 
 def _compare(

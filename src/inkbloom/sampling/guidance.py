@@ -47,7 +47,7 @@ class ClassifierFreeGuidance:
     model: ModelDenoiser
     cond: Conditions
     uncond: Conditions | None
-    """Also the negative prompt's; one part. None is allowed only with scale 1, plain conditions, and not with `both`."""
+    """Also the negative prompt's; one part. None is for scale 1 and plain conditions only, and not for `both`."""
     scale: float
     """1 = off: a plain call then makes no unconditional estimate at all."""
     rescale: float = 0.0

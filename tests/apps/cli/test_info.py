@@ -58,6 +58,8 @@ def test_our_own_picture(run, tiny_file: Path, tmp_path: Path) -> None:
     code, out, _ = run("info", path)
     assert code == 0
     assert out.startswith(f"Program: inkbloom {__version__}\nPrompt: a dog, 猫 🐈‍⬛\n")
+    assert "  steps: 2\n" in out
+    assert "Request:" not in out
     assert "Hashes: of 2 steps and the other stages, for: inkbloom verify.\n" in out
 
 

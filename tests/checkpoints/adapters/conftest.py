@@ -46,7 +46,7 @@ class Maker:
 
     def save(self, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None, name: str = "adapter") -> Path:
         path = self.folder / f"{name}.safetensors"
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path, metadata)
+        save_file({key: tensor.clone().contiguous() for key, tensor in tensors.items()}, path, metadata)
         return path
 
 

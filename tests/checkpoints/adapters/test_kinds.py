@@ -26,7 +26,7 @@ def _seeded() -> None:
 def delta(make):
     """The change that a file with one layer of these leaves makes to a weight."""
 
-    def call(weight: Tensor, alpha: float | None = ALPHA, **leaves: Tensor) -> Tensor:
+    def call(weight: Tensor, alpha: float | None = ALPHA, /, **leaves: Tensor) -> Tensor:
         tensors = {f"{NAME}.{leaf.replace('__', '.')}": tensor for leaf, tensor in leaves.items()}
         if alpha is not None:
             tensors[f"{NAME}.alpha"] = torch.tensor(alpha)

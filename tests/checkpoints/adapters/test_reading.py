@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inkbloom.checkpoints import LoadedModel
-from inkbloom.checkpoints.adapters import AdapterFile, fit, read_adapter
+from inkbloom.checkpoints.adapters import fit, read_adapter
 from inkbloom.checkpoints.adapters.fitting import places
 from inkbloom.core.errors import CheckpointError, KeyMismatchError, UnsafeCheckpointError
 from inkbloom.families.sd1 import SD1
@@ -79,12 +79,8 @@ def test_bundled_embeddings(make, tiny_model: LoadedModel) -> None:
     assert fit(adapter, tiny_model.spec).not_applied == ("bundle_emb.other.clip_g",)
 
 
-def read(path: Path) -> AdapterFile:
-    return read_adapter(path)
-
-
 def test_none_fits(make, tiny_model: LoadedModel) -> None:
-    adapter = read(
+    adapter = read_adapter(
         make.save(
             {"lora_unet_no.lora_up.weight": torch.zeros(2, 2), "lora_unet_no.lora_down.weight": torch.zeros(2, 2)}
         )
@@ -110,7 +106,7 @@ def test_another_family(make, name: str, width: int, family: str) -> None:
     with pytest.raises(
         KeyMismatchError, match=rf"is an adapter for {family}.*cannot be used with this model \(sd1, text 768 wide"
     ):
-        fit(read(make.save(tensors)), SD1)
+        fit(read_adapter(make.save(tensors)), SD1)
 
 
 def test_misshapen(make, tiny_model: LoadedModel) -> None:
@@ -120,7 +116,7 @@ def test_misshapen(make, tiny_model: LoadedModel) -> None:
     with pytest.raises(
         KeyMismatchError, match=rf'"{name}" \(LoCon\) does not fit this model, whose tensor there is \[64, 64, 3'
     ):
-        fit(read(make.save(tensors)), tiny_model.spec)
+        fit(read_adapter(make.save(tensors)), tiny_model.spec)
 
 
 @pytest.mark.parametrize("shapes", [((2, 0), (0, 2)), ((2,), (2,)), ((2, 3), (2, 2))])
@@ -129,7 +125,7 @@ def test_damaged_shapes(make, tiny_model: LoadedModel, shapes: tuple[tuple[int, 
     name = "lora_te_text_model_encoder_layers_0_mlp_fc1"
     path = make.save({f"{name}.lora_up.weight": torch.zeros(up), f"{name}.lora_down.weight": torch.zeros(down)})
     with pytest.raises(CheckpointError, match="does not fit this model"):
-        fit(read(path), tiny_model.spec)
+        fit(read_adapter(path), tiny_model.spec)
 
 
 def test_twice_in_one_place(make, tiny_model: LoadedModel) -> None:
@@ -139,49 +135,49 @@ def test_twice_in_one_place(make, tiny_model: LoadedModel) -> None:
         for leaf, shape in (("lora_up.weight", (32, 2, 1, 1)), ("lora_down.weight", (2, 4, 3, 3)))
     }
     with pytest.raises(KeyMismatchError, match='"lora_unet_input_blocks_0_0" is the second layer in one place'):
-        fit(read(make.save(tensors)), tiny_model.spec)
+        fit(read_adapter(make.save(tensors)), tiny_model.spec)
 
 
 def test_truncated(make) -> None:
     path = make.save(make.kohya(1.0, unet=UNET, text=TEXT))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="is truncated"):
-        read(path)
+        read_adapter(path)
 
 
 def test_other_files(tiny_file: Path, make, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is a file without one tensor of a known kind of adapter; an adapter is"):
-        read(tiny_file)
+        read_adapter(tiny_file)
     with pytest.raises(CheckpointError, match="is a textual-inversion embedding; an adapter is a LoRA"):
-        read(make.save({"emb_params": torch.zeros(1, 64)}))
+        read_adapter(make.save({"emb_params": torch.zeros(1, 64)}))
     with pytest.raises(
-        CheckpointError, match="is a folder without an adapter; it would hold adapter_model.safetensors"
+        CheckpointError, match=r"is a folder without an adapter; it would hold adapter_model\.safetensors"
     ):
-        read(tmp_path)
+        read_adapter(tmp_path)
     with pytest.raises(CheckpointError, match="There is no model at"):
-        read(tmp_path / "none.safetensors")
+        read_adapter(tmp_path / "none.safetensors")
 
 
 def test_damaged_configurations(make, tmp_path: Path) -> None:
     tensors = make.kohya(None, unet=UNET, text=())
     with pytest.raises(CheckpointError, match="its lora_adapter_metadata cannot be read: "):
-        read(make.save(tensors, {"lora_adapter_metadata": "{"}))
+        read_adapter(make.save(tensors, {"lora_adapter_metadata": "{"}))
     make.save(tensors, name="adapter_model")
     (tmp_path / "adapter_config.json").write_text("[]")
     with pytest.raises(
         CheckpointError, match=r"adapter_config\.json cannot be read: it holds a list instead of an object"
     ):
-        read(tmp_path)
+        read_adapter(tmp_path)
 
 
 def test_an_alpha_of_several_numbers(make) -> None:
     tensors = make.kohya(None, unet=UNET, text=())
     name = next(iter(tensors)).split(".")[0] + ".alpha"
     with pytest.raises(CheckpointError, match=rf"{name} has the shape \[2\]; it is one number"):
-        read(make.save(tensors | {name: torch.ones(2)}))
+        read_adapter(make.save(tensors | {name: torch.ones(2)}))
 
 
 def test_code_is_refused(tmp_path: Path) -> None:
     torch.save({"x.lora_up.weight": print}, tmp_path / "bad.pt")
     with pytest.raises(UnsafeCheckpointError, match="was refused, because loading it could run code"):
-        read(tmp_path / "bad.pt")
+        read_adapter(tmp_path / "bad.pt")

@@ -58,13 +58,13 @@ def write_hollow(path: Path, divide: int) -> tuple[int, int]:
 def test_memory_stays_near_the_largest_tensor(tmp_path: Path) -> None:
     files = [tmp_path / f"{name}.safetensors" for name in "ab"]
     for path in files:
-        size, largest = write_hollow(path, divide=2)
+        size, largest = write_hollow(path, divide=5)
     small = tmp_path / "small.safetensors"
     write_hollow(small, divide=10)
     done = subprocess.run(
         [sys.executable, "-c", MERGE, *files, small, tmp_path], capture_output=True, text=True, check=True, timeout=120
     )
     peak = int(done.stdout)
-    assert size > 400e6
+    assert size > 60e6
     # Both in float16 and float32, two products, their sum and what is written
     assert peak < 7 * 4 * largest + 20e6 < size

@@ -261,6 +261,9 @@ def test_a_configuration_beside_a_model_goes_along(abc: Abc, write: Write, tmp_p
     path = merge(MergeRecipe(models=(a, b)), tmp_path)
     assert path.with_name(f"{path.stem}.yaml").read_text() == a.with_suffix(".yaml").read_text()
     assert detect(path).prediction == "v_prediction"
+    path.unlink()
+    with pytest.raises(OutputError, match=r"0\.7\(a\) \+ 0\.3\(b\)\.yaml is there already"):
+        merge(MergeRecipe(models=(a, b)), tmp_path)
     a.with_suffix(".yaml").unlink()
     with pytest.raises(RequestError, match="cannot be merged: they predict epsilon and v_prediction"):
         merge(MergeRecipe(models=(a, b)), tmp_path)

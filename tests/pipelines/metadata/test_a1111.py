@@ -186,6 +186,22 @@ def test_a_schedule_against_the_one_in_the_name() -> None:
     ]
 
 
+def test_many_unknown_keys_are_told_in_few_lines() -> None:
+    found = read("cat\n" + ", ".join(f"Key {i}: x" for i in range(1000)))
+    assert (len(found.fields), len(found.warnings)) == (1000, 51)
+    assert found.warnings[-1] == "And 950 more like these."
+
+
+def test_numbers_of_any_length() -> None:
+    long = "9" * 5000
+    found = read(
+        f"cat\nSteps: {long}, Seed: {long}, Clip skip: {long}, Size: {long}x1, Eta: {long}, CFG scale: 1{long}"
+    )
+    assert set_fields(found) == {"noise_source": "nv"}
+    assert len(found.warnings) == 5
+    assert max(map(len, found.warnings)) <= 200
+
+
 def test_options_of_samplers() -> None:
     found = read("cat\nSteps: 5, Sampler: Euler, Seed: 7, Sigma churn: 10, Sigma noise: 1.1, Eta: 0.3")
     assert found.request.sampler_options == {"s_churn": 10.0, "s_noise": 1.1}

@@ -168,6 +168,21 @@ def test_ten_megabytes_of_text(tmp_path: Path) -> None:
     assert fails(path) == f'"{path}": the text "parameters" has 10,000,000 characters; at most {MAX_TEXT:,} are read.'
 
 
+@pytest.mark.parametrize("depth", [800, 900, 930, 960, 990, 100_000])
+@pytest.mark.parametrize("key", ["parameters", "inkbloom", "invokeai_metadata"])
+def test_deep_nesting(tmp_path: Path, key: str, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    fields = f'"seed": {deep}, "steps": {deep}, "metadata_scheme": "fooocus", "app_version": "3"'
+    text = f'{{"program": "inkbloom 1", "request": {{"prompt": "a", "seed": {deep}}}, {fields}}}'
+    read_or_refuse(saved(tmp_path / "a.png", pnginfo=notes_of(key, text)))
+
+
+def notes_of(key: str, text: str) -> PngInfo:
+    notes = PngInfo()
+    notes.add_text(key, text)
+    return notes
+
+
 def test_too_many_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)

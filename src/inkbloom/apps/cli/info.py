@@ -29,6 +29,7 @@ def info(
     ```
     """
     from inkbloom.pipelines.metadata import read_metadata
+    from inkbloom.pipelines.metadata.record import shortened
 
     found = read_metadata(picture)
     if raw:
@@ -39,12 +40,14 @@ def info(
         if text:
             print(f"{name}: {_printable(text)}")
     for name, value in found.fields.items():
-        print(f"  {_printable(name)}: {_shortened(_printable(value))}")
-    if found.request is not None:
+        print(f"  {_printable(name)}: {shortened(_printable(value), SHOWN)}")
+    wanted = (
+        found.request.model_dump(exclude_defaults=True, exclude={"prompt", "negative_prompt"}) if found.request else {}
+    )
+    if not wanted.keys() <= found.fields.keys():  # else it is our own picture, and all has been said
         print("Request:")
-        for name, value in found.request.model_dump(exclude_defaults=True).items():
-            if name not in ("prompt", "negative_prompt"):
-                print(f"  {name}: {value}")
+        for name, value in wanted.items():
+            print(f"  {name}: {value}")
     if found.stages is not None:
         print(f"Hashes: of {len(found.stages.steps)} steps and the other stages, for: inkbloom verify.")
     for line in found.warnings:
@@ -60,7 +63,3 @@ def _printable(text: str) -> str:
 def _controls(character: str) -> bool:
     turns = "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
     return turns or (unicodedata.category(character) == "Cc" and character not in "\n\t")
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

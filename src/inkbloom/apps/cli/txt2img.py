@@ -392,9 +392,9 @@ class _Run:
                 for place, prompt in enumerate(self.prompts[first : first + self.options.n_samples]):
                     seed = self.request.seed + (place if self.options.fixed_code else number)
                     prompt, negative = self.templates.fill(prompt, self.request.negative_prompt, seed)
-                    own = {"prompt": prompt, "negative_prompt": negative, "seed": seed}
-                    alone = {"num_images": 1, "batch_size": 1}
-                    batch.append(type(self.request)(**self.request.model_dump() | own | alone))
+                    texts = {"prompt": prompt, "negative_prompt": negative}
+                    own = {**texts, "seed": seed, "num_images": 1, "batch_size": 1}
+                    batch.append(type(self.request)(**self.request.model_dump() | own))
                     self.model.prompts.parse(batch[-1])
                     number += 1
                 yield batch
@@ -403,9 +403,8 @@ class _Run:
         """Each picture's counted, since those of a batch may have to be painted one after the other."""
         from inkbloom.sampling.registry import find_sampler
 
-        return (
-            self.request.num_images * self.request.steps if find_sampler(self.request.sampler).calls_per_step else None
-        )
+        counted = find_sampler(self.request.sampler).calls_per_step > 0
+        return self.request.num_images * self.request.steps if counted else None
 
     def _save_grid(self) -> Path:
         from inkbloom.pipelines.pictures import make_grid

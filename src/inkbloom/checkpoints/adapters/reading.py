@@ -37,6 +37,9 @@ from inkbloom.core.errors import CheckpointError
 ADAPTER_METADATA = "lora_adapter_metadata"
 """Where diffusers keeps PEFT's configurations, as JSON, in a file's metadata."""
 
+_FOLDER_STEMS = ("adapter_model", "pytorch_lora_weights")
+"""PEFT's and diffusers' names of the file in a folder."""
+
 # kohya; PEFT, perhaps with an adapter's name; diffusers, of three ages
 _SPELLINGS = {
     "up": r"lora_up\.weight|lora_B(?:\.\w+)?\.weight|lora(?:_linear_layer)?\.up\.weight",
@@ -85,7 +88,8 @@ class AdapterFile:
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        """The file's without its ending; the folder's, where the file has the same name in every folder."""
+        return self.path.parent.name if self.path.stem in _FOLDER_STEMS else self.path.stem
 
     @cached_property
     def sha256(self) -> str:
@@ -136,9 +140,7 @@ def _locate(path: Path) -> tuple[Path, dict[str, Any]]:
     """The file of tensors, and PEFT's configuration beside it."""
     if not path.is_dir():
         return path, {}
-    names = [
-        f"{stem}.{ending}" for stem in ("adapter_model", "pytorch_lora_weights") for ending in ("safetensors", "bin")
-    ]
+    names = [f"{stem}.{ending}" for stem in _FOLDER_STEMS for ending in ("safetensors", "bin")]
     file = next((path / name for name in names if (path / name).is_file()), None)
     if file is None:
         raise CheckpointError(f"{path} is a folder without an adapter; it would hold {' or '.join(names)}.")

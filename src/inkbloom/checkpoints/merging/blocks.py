@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from inkbloom.checkpoints.keymap import LDM_PREFIX
 from inkbloom.core.errors import RequestError, nearest
@@ -66,11 +66,6 @@ def read_ratios(text: str, blocks: Sequence[str]) -> dict[str, float]:
             raise RequestError(f'This model has no block "{name.strip()}".{nearest(name.strip(), blocks)}')
         ratios |= dict.fromkeys(meant, _number(value))
     return ratios
-
-
-def spell_ratios(ratios: Mapping[str, float]) -> str:
-    """The inverse of `read_ratios`, in pairs."""
-    return ",".join(f"{block}={ratio:g}" for block, ratio in ratios.items())
 
 
 def _number(text: str) -> float:

@@ -25,8 +25,8 @@ from inkbloom.checkpoints.merging.blocks import read_ratios
 from inkbloom.checkpoints.merging.inputs import SHARED_CHANNELS, MergeInput, check_alike, open_input, open_parts
 from inkbloom.checkpoints.merging.methods import Method, Tuning
 from inkbloom.checkpoints.merging.recipe import MergeRecipe
-from inkbloom.checkpoints.streaming import OnProgress, Planned, copy_whole, write_planned, write_whole
-from inkbloom.core.errors import CheckpointError, KeyMismatchError, OutputError, RequestError
+from inkbloom.checkpoints.streaming import OnProgress, Planned, copy_whole, refuse_existing, write_planned, write_whole
+from inkbloom.core.errors import CheckpointError, KeyMismatchError, RequestError
 
 _NEVER = "cond_stage_model.transformer.text_model.embeddings.position_ids"
 _MERGED = "model"
@@ -56,8 +56,7 @@ def merge(
     if recipe.how.mixes and any(not 0 <= ratio <= 1 for ratio in ratios.values()):
         raise RequestError(f"A block's multiplier must be from 0 to 1 for {recipe.method}.")
     target = Path(folder) / recipe.file_name(inputs[0].channels)
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} is there already; give another name, or overwrite it.")
+    refuse_existing(target, recipe.models, overwrite=overwrite)
     plan = _plan(recipe, inputs, ratios)
     if recipe.vae is not None:
         plan |= _bake(recipe.vae, inputs[0], recipe.dtype)

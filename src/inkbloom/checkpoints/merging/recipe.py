@@ -60,8 +60,7 @@ class MergeRecipe:
                 f"The method {how.name} takes {how.models} model{'s' if how.models > 1 else ''} ({needed}); "
                 f"{len(self.models)} were given."
             )
-        highest = 1 if how.mixes else math.inf
-        if not (math.isfinite(self.ratio) and (not how.mixes or 0 <= self.ratio <= highest)):
+        if not math.isfinite(self.ratio) or (how.mixes and not 0 <= self.ratio <= 1):
             allowed = "from 0 to 1" if how.mixes else "a finite number"
             raise RequestError(f"The multiplier is {self.ratio:g}; for {how.name} it must be {allowed}.")
         if not 0 < self.density <= 1:

@@ -24,6 +24,7 @@ from inkbloom.pipelines.metadata.record import (
     model_name,
     parse_json,
     short_hash,
+    shortened,
     text_of,
 )
 from inkbloom.pipelines.request import ResolvedRequest
@@ -54,17 +55,9 @@ _HARMLESS = {
     # They describe, or name what the prompt asks for anyway
     *("Version", "User", "App", "Hashes", "Lora hashes", "TI hashes", "Lora weights", "Created Date", "Backend"),
     *("Civitai resources", "Civitai metadata", "SDCPP", "Pipeline", "Operations", "Parser", "Batch size", "Batch pos"),
-    *(
-        "Metadata Scheme",
-        "Performance",
-        "Template",
-        "Negative Template",
-        "Module 1",
-        "Module 2",
-        "Module 3",
-        "Guidance",
-    ),
+    *("Metadata Scheme", "Performance", "Template", "Negative Template", "Guidance"),
 }
+_KNOWN = _READ | _HARMLESS
 _LIKE_COMFYUI = ("ComfyUI", "Fooocus")
 """These programs draw their noise on the CPU, and read prompts by ComfyUI's rules."""
 
@@ -153,7 +146,8 @@ def read_infotext(text: str) -> Metadata | None:
     sampler, schedule = values.get("Sampler"), values["Schedule type"]
     if program == "stable-diffusion.cpp" and sampler:
         sampler, _, schedule = sampler.partition(" ")
-        values["Clip skip"] = str(max(1, int(values["Clip skip"]))) if values["Clip skip"].isdecimal() else "1"
+    eta = "Eta DDIM" if sampler_name(sampler or "").startswith("DDIM") else "Eta"
+    options = {name: values.get(key) for name, key in {"eta": eta, **_OPTION_KEYS}.items()}
     settings: dict[str, Any] = {
         "steps": values.get("Steps"),
         "sampler": sampler_name(sampler) if sampler else None,
@@ -165,19 +159,15 @@ def read_infotext(text: str) -> Metadata | None:
         "height": values.get("Size-2"),
         "model": model_name(values.get("Model")),
         "model_hash": short_hash(values.get("Model hash")),
-        "clip_skip": values["Clip skip"],
+        "clip_skip": "1" if values["Clip skip"] in ("0", "-1") else values["Clip skip"],
         "emphasis": values["Emphasis"],
         "eta_noise_seed_delta": values.get("ENSD"),
         "noise_source": "cpu" if values["RNG"].upper() == "CPU" else "nv",
-        "sampler_options": {
-            "eta": values.get("Eta DDIM" if sampler_name(sampler or "").startswith("DDIM") else "Eta"),
-            **{name: values.get(key) for name, key in _OPTION_KEYS.items()},
-        },
+        "sampler_options": {name: value for name, value in options.items() if value is not None},
         **{name: values.get(key) for name, key in _SIGMA_KEYS.items()},
         "dialect": "comfy" if program.startswith(_LIKE_COMFYUI) else None,
     }
-    settings["sampler_options"] = {k: v for k, v in settings["sampler_options"].items() if v is not None}
-    unknown = [key for key in pairs if key not in _READ | _HARMLESS]
+    unknown = [key for key in pairs if key not in _KNOWN]
     prompts = mapping_of((parse_json(pairs.get("SDCPP")) or {}).get("prompt"))  # exact, where the text may not be
     return make_metadata(
         program,
@@ -186,7 +176,7 @@ def read_infotext(text: str) -> Metadata | None:
         fields=pairs,
         settings=settings,
         raw=text,
-        warnings=[f'"{key}: {_short(pairs[key])}" has no counterpart here.' for key in unknown],
+        warnings=[f'"{key}: {shortened(pairs[key], 60)}" has no counterpart here.' for key in unknown],
     )
 
 
@@ -258,7 +248,3 @@ def _values(request: ResolvedRequest) -> dict[str, str | float | None]:
 def _quote(value: str | float) -> str:
     text = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ",:\n") else text
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= 60 else value[:57] + "..."

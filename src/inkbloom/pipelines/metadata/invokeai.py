@@ -119,4 +119,4 @@ def _sampling(name: Any) -> dict[str, str | None]:
 
 def _clip_skip(layers: Any) -> Any:
     """InvokeAI counts the layers left out, we the last one used."""
-    return layers + 1 if isinstance(layers, int) else layers
+    return layers + 1 if isinstance(layers, int) and 0 <= layers < 100 else layers

@@ -1,7 +1,9 @@
 """Our record: JSON with the request that paints the picture again, and the hashes of the stages.
 
-{"program": "inkbloom 0.1.0", "request": {...}, "stages": {...}}
-{"program": "inkbloom 0.1.0", "request_sha256": "..."}                 where the picture may tell no more
+    {"program": "inkbloom 0.1.0", "request": {...}, "stages": {...}}
+    {"program": "inkbloom 0.1.0", "request_sha256": "..."}                 where the picture may tell no more
+
+It is ASCII, so that every container keeps it exactly.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 
 import inkbloom
 from inkbloom.core.errors import RequestError
-from inkbloom.pipelines.metadata.record import Metadata, clean, mapping_of, parse_json, text_of
+from inkbloom.pipelines.metadata.record import Metadata, clean, mapping_of, parse_json, text_of, written
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
 from inkbloom.pipelines.stages import StageHashes
 
@@ -22,7 +24,7 @@ PROGRAM = f"inkbloom {inkbloom.__version__}"
 
 
 def to_record(request: ResolvedRequest, stages: StageHashes | None) -> str:
-    """The full record, in ASCII, so that every container keeps it exactly."""
+    """The full record."""
     record: dict[str, Any] = {"program": PROGRAM, "request": request.model_dump(mode="json")}
     if stages is not None:
         record["stages"] = stages.model_dump(mode="json")
@@ -71,7 +73,7 @@ def read_record(text: str) -> Metadata:
         prompt=request.prompt if request else "",
         negative_prompt=request.negative_prompt if request else "",
         fields={
-            clean(name): clean(value) if isinstance(value, str) else json.dumps(value)
+            clean(name): clean(written(value))
             for name, value in shown.items()
             if name not in ("prompt", "negative_prompt")
         },

@@ -32,6 +32,13 @@ def read_metadata(path: str | Path) -> Metadata:
     """
     path = Path(path)
     carried = read_carried(path)
+    try:
+        return _read(carried, path)
+    except RecursionError:
+        raise RequestError(f'"{path}": its metadata are nested too deeply.') from None
+
+
+def _read(carried: Carried, path: Path) -> Metadata:
     damaged: RequestError | None = None
     if OWN in carried.texts:
         try:

@@ -13,6 +13,9 @@ from inkbloom.core.errors import RequestError
 from inkbloom.pipelines.request import GenerationRequest
 from inkbloom.pipelines.stages import StageHashes
 
+MAX_WARNINGS, MAX_WARNING_LENGTH = 50, 200
+"""A hostile text could make any number of any length."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
@@ -74,10 +77,10 @@ def make_metadata(
         program=clean(program),
         prompt=prompt,
         negative_prompt=negative_prompt,
-        fields={clean(str(name)): clean(_written(value)) for name, value in fields.items()},
+        fields={clean(str(name)): clean(written(value)) for name, value in fields.items()},
         request=request,
         raw=clean(raw),
-        warnings=[clean(line) for line in dict.fromkeys(told)],
+        warnings=_shortened([*dict.fromkeys(told)]),
     )
 
 
@@ -119,7 +122,19 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _written(value: Any) -> str:
+def _shortened(lines: list[str]) -> list[str]:
+    kept = [shortened(clean(line), MAX_WARNING_LENGTH) for line in lines[:MAX_WARNINGS]]
+    more = len(lines) - len(kept)
+    return [*kept, f"And {more} more like these."] if more else kept
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, its end cut off where it is longer."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def written(value: Any) -> str:
+    """A JSON value as a text: a text as it is, others as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
