@@ -80,11 +80,10 @@ def report(
     samples = "\n".join(f"{i + 1}. {caption}" for i, caption in enumerate(captions[:NUM_SAMPLES]))
     return f"""# The starter, measured
 
-Written by `python scripts/starter_report.py`. {len(scenes)} prompts of {combinations} held-out combinations of place and
-objects, which training never saw (`held_out_prompts({len(scenes)}, seed={PROMPT_SEED})`); picture i takes the seed
+Written by `python scripts/starter_report.py`. {len(scenes)} prompts of {combinations} held-out combinations of place
+and objects, which training never saw (`held_out_prompts({len(scenes)}, seed={PROMPT_SEED})`); picture i takes the seed
 {FIRST_SEED} + i; {request.sampler}, schedule {request.schedule}, {request.steps} steps, guidance scale
-{request.guidance_scale:g}, {request.width} x {request.height} pixels. Painting took {seconds:.0f} s
-({len(scenes) / seconds:.1f} pictures a second).
+{request.guidance_scale:g}, {request.width} x {request.height} pixels. Painting took {seconds:.0f} s.
 
 The judge is a small classifier trained on true renders alone. Its own accuracy on renders that it never saw bounds
 what the pictures can reach.

@@ -123,7 +123,7 @@ def test_kinds_of_pickles(tmp_path: Path, content: object, kind: str) -> None:
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
-    assert f"{tmp_path} holds no models" in refusal(tmp_path / "modle.safetensors")
+    assert f"{tmp_path} holds no models" in refusal(tmp_path / "absent.safetensors")
     (tmp_path / "model.safetensors").touch()
     assert 'Did you mean "model.safetensors"?' in refusal(tmp_path / "modle.safetensors")
     assert refusal(tmp_path / "nowhere" / "x.ckpt").endswith("x.ckpt.")

@@ -27,15 +27,19 @@ def malicious(tmp_path: Path) -> Path:
 def test_a_single_file(ldm_file: Path, tmp_path: Path) -> None:
     state = load_file(ldm_file)
     tensors = len(state)
-    state |= {"betas": torch.zeros(3), "model_ema.diffusion_modelout2bias": torch.zeros(4).half()}
+    state |= {
+        "v_pred": torch.zeros(0),
+        "betas": torch.zeros(3),
+        "model_ema.diffusion_modelout2bias": torch.zeros(4).half(),
+    }
     path = tmp_path / "x.safetensors"
     save_file(state, path, {"note": "mine"})
     contents = inspect(path)
     assert contents.what == "a sd1 model"
     assert contents.spec == detect(path)
     assert contents.components == ("text", "unet", "autoencoder")
-    assert contents.tensors == tensors + 2
-    assert contents.precisions == {"float32": tensors + 1, "float16": 1}
+    assert contents.tensors == tensors + 3
+    assert contents.precisions == {"float32": tensors + 2, "float16": 1}
     assert contents.has_ema
     assert contents.leftovers == ("betas",)
     assert contents.metadata == {"note": "mine"}

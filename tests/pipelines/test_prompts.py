@@ -8,6 +8,7 @@ import torch
 
 from inkbloom import GenerationRequest, StableDiffusion
 from inkbloom.core.errors import RequestError
+from inkbloom.pipelines.verification import repaint
 from inkbloom.sampling.denoiser import Denoiser
 from inkbloom.sampling.prediction import ModelDenoiser
 from inkbloom.sampling.registry import find_sampler
@@ -152,8 +153,10 @@ def test_a_picture_does_not_depend_on_the_prompts_of_its_batch(model: StableDiff
     assert batch.requests == requests
     # What is alike in length and weights goes together
     assert list(dict.fromkeys(seen)) == [(0, 2, 6), (2, 1, 6), (3, 1, 6), (4, 1, 6), (5, 1, 6)]
-    for request, latent in zip(requests, batch.latents, strict=True):
+    for request, latent, stages in zip(requests, batch.latents, batch.stages, strict=True):
         assert relative(latent, model.paint([request]).latents[0]) < 1e-5
+        # Painted at once with as many as then, even without the others' prompts, it is the same bit for bit
+        assert torch.equal(latent, repaint(model, request, stages).latents[0])
 
 
 def test_each_text_is_encoded_once(model: StableDiffusion) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import torch
 
-from inkbloom.checkpoints.keymap import LEFTOVERS
-from inkbloom.checkpoints.ldm import EMA_PREFIX, SPEC_KEY, V_PREDICTION_MARK, ZERO_SNR_MARK, open_ldm
+from inkbloom.checkpoints.inspection import needed_tensors
+from inkbloom.checkpoints.ldm import EMA_PREFIX, SPEC_KEY, open_ldm
 from inkbloom.checkpoints.loading import load
 from inkbloom.checkpoints.saving import save_diffusers, save_ldm
 from inkbloom.checkpoints.source import ModelSource
 from inkbloom.checkpoints.streaming import (
+    SINGLE_FILES,
     OnProgress,
     Planned,
     TensorReader,
@@ -28,8 +29,6 @@ from inkbloom.checkpoints.streaming import (
     write_whole,
 )
 from inkbloom.core.errors import CheckpointError, RequestError
-
-_SINGLE = (".safetensors", ".ckpt")
 
 
 def convert(
@@ -56,14 +55,14 @@ def convert(
     """
     source, target = Path(source), Path(target)
     dtype = choose_precision(precision)
-    if target.suffix not in _SINGLE and target.suffix in (".pt", ".pth", ".bin", ".sft"):
+    if target.suffix in (".pt", ".pth", ".bin", ".sft"):
         raise RequestError(f'A single-file model ends in .safetensors or .ckpt, not in "{target.suffix}" ({target}).')
     refuse_existing(target, [source], overwrite=overwrite)
-    if target.suffix in _SINGLE and not source.is_dir():
+    if target.suffix in SINGLE_FILES and not source.is_dir():
         _rewrite(source, target, dtype, use_ema=use_ema, prune=prune, on_progress=on_progress)
         return
     model = load(source, ema=use_ema, on_progress=on_progress)
-    if target.suffix in _SINGLE:
+    if target.suffix in SINGLE_FILES:
         save_ldm(target, model, dtype=dtype)
     else:
         save_diffusers(target, model, dtype=dtype)
@@ -106,16 +105,7 @@ def _rewrite(
 
 def _origins(source: ModelSource, names: list[str], *, use_ema: bool, prune: bool) -> dict[str, str]:
     """For each tensor of the result the one of the file that it is."""
-    kept = dict.fromkeys(names)
-    if prune:
-        marks = dict.fromkeys(name for name in names if name in (V_PREDICTION_MARK, ZERO_SNR_MARK))
-        kept = marks | {
-            there: None
-            for component, part in source.parts.items()
-            for name, there in part.names.items()
-            if not LEFTOVERS[component].fullmatch(name)
-        }
-    origins = {name: name for name in kept}
+    origins = {name: name for name in (needed_tensors(source) if prune else names)}
     if use_ema and source.ema is not None:
         origins = {name: name for name in origins if not name.startswith(EMA_PREFIX)}
         averaged = {source.parts["unet"].names[name]: there for name, there in source.ema.names.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from inkbloom.checkpoints.diffusers_folder import open_folder
 from inkbloom.checkpoints.foreign import check_first_bytes, kind_by_names
 from inkbloom.checkpoints.keymap import COMPONENTS, LEFTOVERS, Component
-from inkbloom.checkpoints.ldm import EMA_PREFIX, open_ldm
+from inkbloom.checkpoints.ldm import EMA_PREFIX, V_PREDICTION_MARK, ZERO_SNR_MARK, open_ldm
 from inkbloom.checkpoints.loading import load
 from inkbloom.checkpoints.source import ModelSource
 from inkbloom.checkpoints.streaming import OnProgress, TensorReader
@@ -52,13 +52,20 @@ def inspect(path: Path) -> Contents:
     return Contents(what=kind, tensors=len(file.shapes), precisions=_precisions([file]), metadata=file.metadata)
 
 
-def _of_model(source: ModelSource, files: list[TensorFile]) -> Contents:
-    used = {
+def needed_tensors(source: ModelSource) -> list[str]:
+    """What a model needs of its file: its networks' tensors, and the marks that say what it predicts."""
+    tensors = [
         there
         for component, part in source.parts.items()
         for name, there in part.names.items()
         if not LEFTOVERS[component].fullmatch(name)
-    }
+    ]
+    files = [part.file.shapes for part in source.parts.values()]
+    return tensors + [mark for mark in (V_PREDICTION_MARK, ZERO_SNR_MARK) if any(mark in names for names in files)]
+
+
+def _of_model(source: ModelSource, files: list[TensorFile]) -> Contents:
+    used = set(needed_tensors(source))
     names = [name for file in files for name in file.shapes]
     whole = set(source.parts) == set(COMPONENTS)
     return Contents(

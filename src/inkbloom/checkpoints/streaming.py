@@ -44,6 +44,9 @@ PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": to
 
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
+SINGLE_FILES = (".safetensors", ".ckpt")
+"""The endings of models in one file that are written."""
+
 OnProgress = Callable[[int, int], None]
 """Called with (tensors done, tensors in all)."""
 
@@ -163,11 +166,11 @@ def refuse_existing(target: Path, sources: Iterable[Path], *, overwrite: bool) -
     One that is the configuration of a source may stay: it is right for the result too.
     """
     beside = target.with_suffix(".yaml")
-    is_in_the_way = target.suffix in (".safetensors", ".ckpt") and beside.exists()
-    if is_in_the_way and any(beside.resolve() == source.with_suffix(".yaml").resolve() for source in sources):
-        is_in_the_way = False
-    there = target if target.exists() else beside
-    if (target.exists() or is_in_the_way) and not overwrite:
+    in_the_way = [target]
+    if target.suffix in SINGLE_FILES and beside not in [source.with_suffix(".yaml") for source in sources]:
+        in_the_way.append(beside)
+    there = next((path for path in in_the_way if path.exists()), None)
+    if there is not None and not overwrite:
         raise OutputError(f"{there} is there already; give another name, or overwrite it.")
 
 

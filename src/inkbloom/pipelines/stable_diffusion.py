@@ -205,20 +205,26 @@ class StableDiffusion:
     ) -> Result:
         """Paint one batch, a picture for each request; they are resolved and differ in prompts and seed alone.
 
-        `first` and `num_images` say where in a longer run the batch stands, for the callback. `Stopped` passes through.
+        Those that stand together and whose prompts are alike in length go through the network at once. `first` and
+        `num_images` say where in a longer run the batch stands, for the callback. `Stopped` passes through.
         """
-        request = requests[0]
         self._check_alike(requests)
+        results: list[Result] = []
+        for group in _group(requests, self.prompts.encode(requests)):
+            place = first + sum(len(result.images) for result in results)
+            results.append(self._paint_at_once(group, on_progress, place, num_images or len(requests)))
+        return self._join(results, requests[0])
+
+    def _paint_at_once(
+        self,
+        group: Sequence[tuple[ResolvedRequest, PictureConditions]],
+        on_progress: OnProgress | None,
+        first: int,
+        num_images: int,
+    ) -> Result:
+        requests, conditions = zip(*group, strict=True)
+        request = requests[0]
         sampler = find_sampler(request.sampler)
-        conditions = self.prompts.encode(requests)
-        groups = _group(requests, conditions, alone=not sampler.calls_per_step)
-        if len(groups) > 1:
-            results: list[Result] = []
-            for group in groups:
-                place = first + sum(len(result.images) for result in results)
-                count = num_images or len(requests)
-                results.append(self.paint(group, on_progress=on_progress, first=place, num_images=count))
-            return self._join(results, request)
         stages = StageRecorder(len(requests), self.compute.device)
         sigmas = self._make_sigmas(request)
         stages.record("sigmas", sigmas.expand(len(requests), -1))
@@ -246,7 +252,7 @@ class StableDiffusion:
                         latents=x / math.hypot(1.0, step.sigma_next),
                         denoised=denoised,
                         first=first,
-                        num_images=num_images or len(requests),
+                        num_images=num_images,
                     )
                 )
 
@@ -375,10 +381,10 @@ def load_autoencoder(path: str | Path | None, compute: Compute, *, config: str |
 
 
 def _group(
-    requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions], *, alone: bool
-) -> list[list[ResolvedRequest]]:
-    """The pictures of a batch in groups that can be painted together; `alone` where each has its own steps."""
-    if alone:
-        return [[request] for request in requests]
-    pairs = groupby(zip(requests, conditions, strict=True), key=lambda pair: pair[1].shape)
-    return [[request for request, _ in group] for _, group in pairs]
+    requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions]
+) -> list[list[tuple[ResolvedRequest, PictureConditions]]]:
+    """The pictures of a batch in groups that can go through the network together, in their order."""
+    pairs = zip(requests, conditions, strict=True)
+    if not find_sampler(requests[0].sampler).calls_per_step:  # the steps are the picture's own, so each goes alone
+        return [[pair] for pair in pairs]
+    return [list(group) for _, group in groupby(pairs, key=lambda pair: pair[1].shape)]

@@ -63,7 +63,8 @@ class DiffusionJob:
         settings: DiffusionSettings,
     ) -> None:
         self.unet, self.text = unet, text.requires_grad_(False)
-        self.noise_schedule, self.prediction = noise_schedule, prediction
+        self.noise_schedule = noise_schedule
+        self.prediction: Prediction = prediction
         self.device = unet.conv_in.weight.device
         self.data, self.held_out, self.settings = data, held_out, settings
         self.optimizer = torch.optim.AdamW(

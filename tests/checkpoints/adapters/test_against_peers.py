@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from inkbloom.checkpoints import LoadedModel
-from inkbloom.checkpoints.adapters import AdapterUse, applied, read_adapter
+from inkbloom.checkpoints.adapters import AdapterUse, applied, fit, read_adapter
+from inkbloom.checkpoints.adapters.writing import save_adapter, spell
 
 ATTENTION = ("attn1.to_", "attn2.to_")
 TRANSFORMER = (*ATTENTION, "ff.net", "proj_in", "proj_out")
@@ -115,3 +116,22 @@ def test_old_attention_processors(make, pipeline, tiny_model: LoadedModel) -> No
     theirs = outputs(pipeline.text_encoder, pipeline.unet)
     compare(merged(tiny_model, path)[1:], theirs[1:], base[1:])
     compare(merged(tiny_model, make.save(tensors, name="bare"))[1:], theirs[1:], base[1:])
+
+
+def test_diffusers_opens_what_we_convert(make, pipeline, tiny_model: LoadedModel, tmp_path: Path) -> None:
+    path = make.save(make.kohya(1.5, unet=(*TRANSFORMER, *CONVOLUTIONS), text=TEXT))
+    changes = fit(read_adapter(path), tiny_model.spec).changes
+    save_adapter(tmp_path / "peft.safetensors", spell(changes, tiny_model.spec, "peft"), metadata={})
+    base = outputs(pipeline.text_encoder, pipeline.unet)
+    pipeline.load_lora_weights(str(tmp_path), weight_name="peft.safetensors")
+    compare(merged(tiny_model, path), outputs(pipeline.text_encoder, pipeline.unet), base)
+
+
+def test_weights_apart_as_diffusers(make, pipeline, tiny_model: LoadedModel) -> None:
+    path = make.save(make.kohya(1.5, unet=TRANSFORMER, text=TEXT))
+    base = outputs(pipeline.text_encoder, pipeline.unet)
+    pipeline.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name="one")
+    pipeline.set_adapters("one", adapter_weights={"unet": 0.5, "text_encoder": -0.7})
+    use = AdapterUse(file=read_adapter(path), text_weight=-0.7, unet_weight=0.5)
+    with applied(tiny_model, [use]):
+        compare(outputs(tiny_model.text, tiny_model.unet), outputs(pipeline.text_encoder, pipeline.unet), base)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from inkbloom.checkpoints import LoadedModel, load
 from inkbloom.checkpoints.adapters import AdapterUse, Merger, applied, fit, read_adapter
-from inkbloom.core.errors import RequestError
+from inkbloom.core.errors import CheckpointError, RequestError
 
 UNET, TEXT = ("attn1.to_q", "conv1", "time_emb_proj"), ("q_proj",)
 
@@ -134,3 +134,14 @@ def test_network_that_is_not_loaded(adapter, tiny_file: Path) -> None:
         pass
     with applied(model, [AdapterUse(file=adapter, text_weight=0)]) as (fitted,):
         assert fitted.not_applied == ()
+
+
+def test_not_finite(adapter, tiny_file: Path) -> None:
+    model = load(tiny_file, components=("text", "unet"), dtype=torch.float16)
+    before = copied(model)
+    with (
+        pytest.raises(CheckpointError, match=r"of the U-Net does not stay finite in torch\.float16; a file is damaged, or"),
+        applied(model, [AdapterUse(file=adapter, text_weight=0, unet_weight=1e9)]),
+    ):
+        pass
+    assert changed(model, before) == set()

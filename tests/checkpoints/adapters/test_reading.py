@@ -56,6 +56,8 @@ def test_every_tensor_is_applied_or_listed(make, tiny_model: LoadedModel) -> Non
         "lora_unet_conv_in.lora_up.weight": torch.zeros(2, 2),  # its other half is missing
         "lora_unet_mid_block_resnets_0_conv2.set_weight": torch.zeros(2),
         "something": torch.zeros(2),
+        # The same leaf of the same module, in another spelling
+        "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_B.weight": torch.zeros(64, 3),
     }
     fitted = fit(read_adapter(make.save(tensors | strange)), tiny_model.spec)
     assert set(fitted.applied) == set(tensors)
@@ -77,6 +79,12 @@ def test_bundled_embeddings(make, tiny_model: LoadedModel) -> None:
     adapter = read_adapter(make.save(tensors))
     assert [(one.name, one.vectors.shape) for one in adapter.embeddings] == [("my style", (2, 64)), ("other", (1, 64))]
     assert fit(adapter, tiny_model.spec).not_applied == ("bundle_emb.other.clip_g",)
+
+
+def test_a_bundled_embedding_of_another_width(make) -> None:
+    adapter = read_adapter(make.save({"bundle_emb.big.string_to_param.*": torch.ones(1, 1024)}))
+    with pytest.raises(CheckpointError, match=r'^The embedding "big" has vectors 1024 wide \(it is for Stable Diffusion 2'):
+        fit(adapter, SD1)
 
 
 def test_none_fits(make, tiny_model: LoadedModel) -> None:

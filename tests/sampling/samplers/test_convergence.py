@@ -110,7 +110,7 @@ def test_dpm_adaptive_gets_closer_with_its_tolerance():
 
 
 @pytest.mark.parametrize("sampler", STOCHASTIC, ids=lambda sampler: sampler.name)
-def test_noise_leads_to_the_datas_distribution(sampler):
+def test_noise_leads_to_the_distribution_of_the_data(sampler):
     """Mean and deviation of 16384 values, all noise on: within 4 standard errors and a bias of 3 % of the deviation.
 
     First-order methods come out too narrow by O(1 / steps) and get four times the steps.

@@ -1,4 +1,4 @@
-"""The stages of the starter, each for a few steps: they learn, go on where they stopped, and make a model that opens."""
+"""The stages of the starter, a few steps each: they learn, go on where they stopped, and make a model that opens."""
 
 from pathlib import Path
 

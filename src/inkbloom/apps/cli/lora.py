@@ -152,7 +152,7 @@ def extract(
             ours, theirs, rank=rank, conv_rank=conv_rank, keep=keep, on_progress=lambda done, total: progress(done)
         )
     tensors = spell(found.changes, ours.spec, "kohya")
-    save_adapter(target, tensors, metadata=facts(found.changes), dtype=dtype, overwrite=overwrite)
+    save_adapter(target, tensors, metadata=facts(found.changes), dtype=dtype)
     print(f"Saved {target}: {len(found.changes)} layers with {found.kept:.1%} of their difference.")
     return 0
 
@@ -180,12 +180,13 @@ def resize(
     from inkbloom.checkpoints.adapters.writing import facts, save_adapter, spell
     from inkbloom.checkpoints.streaming import choose_precision
 
+    _check_free(target, overwrite)
     spec, dtype = _spec(model), choose_precision(precision)
     fitted = fit(read_adapter(adapter), spec)
     found = factoring.resize(fitted, rank=rank, keep=keep)
     tensors = spell(found.changes, spec, "kohya")
     metadata = fitted.adapter.metadata | facts(found.changes)
-    save_adapter(target, tensors, metadata=metadata, dtype=dtype, overwrite=overwrite)
+    save_adapter(target, tensors, metadata=metadata, dtype=dtype)
     print(f"Saved {target}: {len(found.changes)} layers with {found.kept:.1%} of their change.{_left(fitted)}")
     return 0
 
@@ -212,10 +213,11 @@ def convert(
     from inkbloom.checkpoints.adapters.writing import save_adapter, spell
     from inkbloom.checkpoints.streaming import choose_precision
 
+    _check_free(target, overwrite)
     spec, dtype = _spec(model), choose_precision(precision)
     fitted = fit(read_adapter(adapter), spec)
     tensors = spell(fitted.changes, spec, to)
-    save_adapter(target, tensors, metadata=fitted.adapter.metadata, dtype=dtype, overwrite=overwrite)
+    save_adapter(target, tensors, metadata=fitted.adapter.metadata, dtype=dtype)
     print(f"Saved {target}: {len(fitted.changes)} layers.{_left(fitted)}")
     return 0
 
@@ -234,7 +236,7 @@ def _check_free(path: Path, overwrite: bool) -> None:
 
 
 def _weights(text: str) -> tuple[Path, float, float]:
-    """A file, and its weights for the text encoder and the U-Net: as in a prompt, the second is the first by default."""
+    """A file, and its weights for text encoder and U-Net; as in a prompt, the second is the first where left out."""
     numbers: list[float] = []
     while ":" in text and len(numbers) < 2:
         rest, _, last = text.rpartition(":")
@@ -256,5 +258,5 @@ def _range(values: tuple[float, ...]) -> str:
 
 
 def _left(fitted: Fit) -> str:
-    left = fitted.not_applied
-    return f" {len(left)} tensors were left behind, first {left[0]!r}." if left else ""
+    left = [*fitted.not_applied, *(f"embedding {one.name}" for one in fitted.adapter.embeddings)]
+    return f" Left behind: {len(left)} tensors, first {left[0]!r}." if left else ""

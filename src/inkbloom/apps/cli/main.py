@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 import inkbloom
 from inkbloom.apps.cli.autoencode import autoencode
 from inkbloom.apps.cli.info import info
+from inkbloom.apps.cli.lora import lora
 from inkbloom.apps.cli.prompt import prompt
 from inkbloom.apps.cli.reproduce import reproduce
 from inkbloom.apps.cli.train import train
@@ -27,7 +28,7 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
-for command in (txt2img, prompt, autoencode, info, reproduce, verify, train):
+for command in (txt2img, prompt, autoencode, info, lora, reproduce, verify, train):
     app.command(command)
 
 

@@ -20,7 +20,7 @@ from inkbloom.checkpoints.adapters.reading import AdapterFile
 from inkbloom.checkpoints.keymap import Component
 from inkbloom.checkpoints.loading import LABELS, LoadedModel
 from inkbloom.checkpoints.merging.blocks import in_order
-from inkbloom.core.errors import RequestError, nearest
+from inkbloom.core.errors import CheckpointError, RequestError, nearest
 from inkbloom.families.spec import ModelSpec
 
 
@@ -55,7 +55,8 @@ class Merger:
     """Merges adapters into one model, and remembers the merged weights of the last `remembered` sets of them.
 
     The model must not be used by another thread while adapters go in and out. What it remembers takes as much memory
-    as the layers that the adapters touch, up to a whole U-Net and text encoder.
+    as the layers that the adapters touch, up to a whole U-Net and text encoder. It is of the weights as they were: a
+    model that was moved, cast or trained needs a new one.
     """
 
     def __init__(self, model: LoadedModel, *, remembered: int = 1) -> None:
@@ -66,8 +67,8 @@ class Merger:
     def applied(self, uses: Sequence[AdapterUse]) -> Iterator[tuple[Fit, ...]]:
         """The model with these adapters in it, as long as the `with` block lasts; gives what of each fits.
 
-        Raises `KeyMismatchError` or `CheckpointError` (see `fit`) for an adapter that does not fit, `RequestError` for
-        an unknown block, a rank that an adapter has not, or a network that is not loaded; the model is then unchanged.
+        Raises `KeyMismatchError` or `CheckpointError` for an adapter that does not fit (see `fit`) or makes weights that
+        are not finite, `RequestError` for an unknown block, a rank that an adapter has not, or a network that is not loaded; the model is then unchanged.
         """
         fits = tuple(fit(use.file, self._model.spec) for use in uses)
         merged = self._merged(uses, fits)
@@ -103,7 +104,14 @@ class Merger:
         total = torch.zeros_like(weight)
         for strength, change in changes:
             total += strength * change.delta(weight)
-        return (weight + total).to(stored.dtype)
+        merged = (weight + total).to(stored.dtype)
+        if not merged.isfinite().all():
+            component, name = parameter
+            raise CheckpointError(
+                f"With these adapters {name} of the {LABELS[component]} does not stay finite in {stored.dtype}; a file "
+                "is damaged, or a weight too large."
+            )
+        return merged
 
     def _parameter(self, parameter: Parameter) -> nn.Parameter:
         component, name = parameter

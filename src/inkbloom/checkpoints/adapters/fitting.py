@@ -71,6 +71,7 @@ class Places:
 
 @lru_cache(maxsize=4)
 def places(spec: ModelSpec) -> Places:
+    """The places in models of this spec, in both networks and all spellings."""
     with torch.device("meta"):
         networks = {"text": ClipText(spec.text), "unet": UNet(spec.unet)}
     found = Places({}, {"text": {}, "unet": {}}, {}, {})
@@ -81,12 +82,10 @@ def places(spec: ModelSpec) -> Places:
         found.diffusers.update({(component, name): theirs for name, theirs in diffusers.items()})
         block = block_of([LDM_PREFIX[component] + theirs for theirs in ldm.values()])
         found.blocks.update({(component, name): block[LDM_PREFIX[component] + theirs] for name, theirs in ldm.items()})
-        for theirs in (ldm, diffusers):
-            for name, there in theirs.items():
-                if name.endswith(".weight"):
-                    found.modules[component].update(
-                        dict.fromkeys(_aliases(component, there.removesuffix(".weight")), name.removesuffix(".weight"))
-                    )
+        for name, there in (*ldm.items(), *diffusers.items()):
+            if name.endswith(".weight"):
+                for alias in _aliases(component, there.removesuffix(".weight")):
+                    found.modules[component][alias] = name.removesuffix(".weight")
     return found
 
 
@@ -115,10 +114,13 @@ def fit(adapter: AdapterFile, spec: ModelSpec) -> Fit:
     """Find the place of every layer of an adapter in models of this spec.
 
     Raises `KeyMismatchError` for an adapter of another family (or size) of models, for one with two layers in the same
-    place, and `CheckpointError` where not one of its layers has a place (unless it is a bundle of embeddings).
+    place, and `CheckpointError` where not one of its layers has a place (unless it bundles embeddings), or where an
+    embedding is of another width.
     """
     table = places(spec)
     _check_family(adapter, spec)
+    for embedding in adapter.embeddings:
+        embedding.check_width(spec.text.width)
     changes: dict[Parameter, Change] = {}
     applied: list[str] = []
     not_applied = list(adapter.unread)

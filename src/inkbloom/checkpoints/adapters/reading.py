@@ -112,8 +112,8 @@ def read_adapter(path: str | Path) -> AdapterFile:
         embedding = _BUNDLED.fullmatch(name)
         if embedding:
             bundled[name] = embedding[1]
-        elif found and found.lastgroup:
-            leaves.setdefault(found[1], {})[found.lastgroup] = name
+        elif found and found.lastgroup and found.lastgroup not in leaves.setdefault(found[1], {}):
+            leaves[found[1]][found.lastgroup] = name
         else:
             unread.append(name)
     alphas = _Alphas(config, file)

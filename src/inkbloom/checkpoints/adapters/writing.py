@@ -15,7 +15,7 @@ from inkbloom.checkpoints.adapters.reading import ADAPTER_METADATA
 from inkbloom.checkpoints.keymap import Component
 from inkbloom.checkpoints.saving import write_safetensors
 from inkbloom.checkpoints.streaming import write_whole
-from inkbloom.core.errors import OutputError, RequestError, nearest
+from inkbloom.core.errors import RequestError, nearest
 from inkbloom.families.spec import ModelSpec
 
 _ROOTS: dict[str, dict[Component, str]] = {
@@ -23,12 +23,16 @@ _ROOTS: dict[str, dict[Component, str]] = {
     "peft": {"text": "text_encoder.", "unet": "unet."},
 }
 
+# PEFT's configuration, once the alphas are in the tensors, and the hashes of the old file
+_UNTRUE_NOW = (ADAPTER_METADATA, "format", "sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256")
+
 
 def spell(changes: Mapping[Parameter, Change], spec: ModelSpec, spelling: str) -> dict[str, Tensor]:
     """The tensors of a LoRA, LoCon or DoRA file, of the precision that they have.
 
-    `spelling` is kohya, which has alphas, or peft, in which alpha / rank is multiplied into `lora_B`. `RequestError` for
-    another spelling, for layers of another kind, and for what PEFT has not: LoCon's Tucker form, DoRA's magnitudes per input.
+    `spelling` is kohya, which has alphas, or peft, in which alpha / rank is multiplied into `lora_B`. `RequestError`
+    for another spelling, for layers of another kind, and for what PEFT has not: LoCon's Tucker form, and DoRA's
+    magnitudes for each input.
     """
     if spelling not in _ROOTS:
         raise RequestError(f'Unknown spelling "{spelling}".{nearest(spelling, _ROOTS)}')
@@ -78,24 +82,15 @@ def _peft(change: Change, shape: tuple[int, ...]) -> dict[str, Tensor]:
 
 
 def save_adapter(
-    path: Path,
-    tensors: Mapping[str, Tensor],
-    *,
-    metadata: Mapping[str, str],
-    dtype: torch.dtype | None = None,
-    overwrite: bool = False,
+    path: Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str], dtype: torch.dtype | None = None
 ) -> None:
-    """Write a `.safetensors` file; None keeps each tensor's precision. The same tensors give the same bytes.
+    """Write or replace a `.safetensors` file; None keeps each tensor's precision. The same tensors give the same bytes.
 
-    `OutputError` where the file cannot be written, or is there and not to be replaced; `RequestError` for another
-    ending.
+    `OutputError` where the file cannot be written, `RequestError` for another ending.
     """
     if path.suffix != ".safetensors":
         raise RequestError(f'An adapter file ends in .safetensors, not in "{path.suffix}" ({path}).')
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} is there already; give another name, or ask to overwrite it.")
-    # PEFT's configuration is no longer true once the alphas are in the tensors
-    kept = {key: text for key, text in metadata.items() if key not in (ADAPTER_METADATA, "format")}
+    kept = {key: text for key, text in metadata.items() if key not in _UNTRUE_NOW}
     write_whole(path, lambda place: write_safetensors(place, tensors, dtype=dtype, metadata=kept))
 
 
