@@ -64,7 +64,7 @@ def test_its_autoencoder_keeps_held_out_scenes(starter: StableDiffusion) -> None
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers with numpy 2
 def test_diffusers_paints_the_same_picture(starter: StableDiffusion) -> None:
-    """The folder opens in StableDiffusionPipeline as it is; from the same noise the mean difference is under a level."""
+    """The folder opens in StableDiffusionPipeline as it is; from the same noise, they differ by under a level."""
     pipeline = diffusers.StableDiffusionPipeline.from_pretrained(FOLDER, local_files_only=True, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     prompt, seed, size = "a cat on the beach", 11, STARTER.default_size

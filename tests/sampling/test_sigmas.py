@@ -41,6 +41,7 @@ def test_a1111s_schedules_in_its_order_then_the_others() -> None:
         ("ddim", "DDIM", ()),
         ("beta", "Beta", ()),
         ("leading", "Leading", ()),
+        ("time_uniform", "Time Uniform", ()),
         ("trailing", "Trailing", ()),
     ]
 
@@ -59,7 +60,7 @@ def test_every_schedule_decreases_over_steps_plus_one_points(
         assert bool(sigmas.isfinite().all())
         assert bool((sigmas.diff() < 0).all())
         assert float(sigmas[-1]) >= 0
-        assert (float(sigmas[-1]) == 0) == (name not in ("kl_optimal", "leading"))
+        assert (float(sigmas[-1]) == 0) == (name not in ("kl_optimal", "leading", "time_uniform"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,6 +68,7 @@ def test_one_step_is_worked_out_by_hand(name: str) -> None:
     low, high = STABLE_DIFFUSION.sigma_min, STABLE_DIFFUSION.sigma_max
     t1 = float(STABLE_DIFFUSION.sigmas[1])
     expected = {"kl_optimal": [high, low], "leading": [t1, low], "ddim": [t1, 0], "align_your_steps": [14.615, 0]}
+    expected["time_uniform"] = [high, low]
     np.testing.assert_allclose(sigmas_of(name, 1), expected.get(name, [high, 0]), rtol=1e-12)
 
 
@@ -77,6 +79,7 @@ def test_schedules_over_time_steps_against_numpy(steps: int) -> None:
 
     for name in ("automatic", "uniform", "normal"):
         np.testing.assert_allclose(sigmas_of(name, steps), sigma(np.linspace(999, 0, steps)), rtol=1e-11)
+    np.testing.assert_allclose(sigmas_of("time_uniform", steps), sigma(np.linspace(999, 0, steps + 1))[:-1], rtol=1e-11)
     np.testing.assert_allclose(sigmas_of("sgm_uniform", steps), sigma(np.linspace(999, 0, steps + 1)[:-1]), rtol=1e-11)
     stride = 1000 // steps
     every = [training_sigmas()[-(1 + stride * i)] for i in range(steps)]

@@ -252,7 +252,8 @@ def leading(n: int, *, noise_schedule: NoiseSchedule) -> Sigmas:
 @schedule("time_uniform", "Time Uniform")
 def time_uniform(n: int, *, noise_schedule: NoiseSchedule) -> Sigmas:
     """n + 1 time steps evenly from T - 1 to 0, with no 0 at the end: CompVis' DPM-Solver, and A1111's UniPC."""
-    return torch.tensor([noise_schedule.sigma(t) for t in _ramp(noise_schedule.timesteps - 1, 0, n + 1).tolist()])
+    times = _ramp(noise_schedule.timesteps - 1, 0, n + 1).tolist()
+    return torch.tensor([noise_schedule.sigma(t) for t in times], dtype=torch.float64)
 
 
 @schedule("trailing", "Trailing")

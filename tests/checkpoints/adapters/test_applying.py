@@ -140,7 +140,9 @@ def test_not_finite(adapter, tiny_file: Path) -> None:
     model = load(tiny_file, components=("text", "unet"), dtype=torch.float16)
     before = copied(model)
     with (
-        pytest.raises(CheckpointError, match=r"of the U-Net does not stay finite in torch\.float16; a file is damaged, or"),
+        pytest.raises(
+            CheckpointError, match=r"of the U-Net does not stay finite in torch\.float16; a file is damaged, or"
+        ),
         applied(model, [AdapterUse(file=adapter, text_weight=0, unet_weight=1e9)]),
     ):
         pass

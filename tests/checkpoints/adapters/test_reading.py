@@ -56,12 +56,20 @@ def test_every_tensor_is_applied_or_listed(make, tiny_model: LoadedModel) -> Non
         "lora_unet_conv_in.lora_up.weight": torch.zeros(2, 2),  # its other half is missing
         "lora_unet_mid_block_resnets_0_conv2.set_weight": torch.zeros(2),
         "something": torch.zeros(2),
-        # The same leaf of the same module, in another spelling
-        "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_B.weight": torch.zeros(64, 3),
     }
     fitted = fit(read_adapter(make.save(tensors | strange)), tiny_model.spec)
     assert set(fitted.applied) == set(tensors)
     assert set(fitted.not_applied) == set(strange)
+
+
+def test_a_leaf_in_two_spellings(make, tiny_model: LoadedModel) -> None:
+    """One is applied, one is listed."""
+    name = "lora_unet_conv_in"
+    tensors = {f"{name}.{leaf}.weight": torch.zeros(32, 2, 1, 1) for leaf in ("lora_up", "lora_B")}
+    tensors[f"{name}.lora_down.weight"] = torch.zeros(2, 4, 3, 3)
+    fitted = fit(read_adapter(make.save(tensors)), tiny_model.spec)
+    assert (len(fitted.applied), len(fitted.not_applied)) == (2, 1)
+    assert {*fitted.applied, *fitted.not_applied} == tensors.keys()
 
 
 def test_pickle(make, tiny_model: LoadedModel, tmp_path: Path) -> None:
@@ -83,7 +91,9 @@ def test_bundled_embeddings(make, tiny_model: LoadedModel) -> None:
 
 def test_a_bundled_embedding_of_another_width(make) -> None:
     adapter = read_adapter(make.save({"bundle_emb.big.string_to_param.*": torch.ones(1, 1024)}))
-    with pytest.raises(CheckpointError, match=r'^The embedding "big" has vectors 1024 wide \(it is for Stable Diffusion 2'):
+    with pytest.raises(
+        CheckpointError, match=r'^The embedding "big" has vectors 1024 wide \(it is for Stable Diffusion 2'
+    ):
         fit(adapter, SD1)
 
 

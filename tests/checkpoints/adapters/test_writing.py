@@ -89,3 +89,5 @@ def test_what_cannot_be(make, tiny_model: LoadedModel, tmp_path: Path) -> None:
         spell(changes, tiny_model.spec, "koya")
     with pytest.raises(RequestError, match=r'^An adapter file ends in \.safetensors, not in "\.pt"'):
         save_adapter(tmp_path / "x.pt", tensors, metadata={})
+    with pytest.raises(RequestError, match=r"^There are no layers to write; the file holds embeddings only\."):
+        spell({}, tiny_model.spec, "kohya")

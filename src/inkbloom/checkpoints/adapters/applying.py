@@ -67,8 +67,9 @@ class Merger:
     def applied(self, uses: Sequence[AdapterUse]) -> Iterator[tuple[Fit, ...]]:
         """The model with these adapters in it, as long as the `with` block lasts; gives what of each fits.
 
-        Raises `KeyMismatchError` or `CheckpointError` for an adapter that does not fit (see `fit`) or makes weights that
-        are not finite, `RequestError` for an unknown block, a rank that an adapter has not, or a network that is not loaded; the model is then unchanged.
+        Raises `KeyMismatchError` or `CheckpointError` for an adapter that does not fit (see `fit`) or whose weights
+        are not finite, `RequestError` for an unknown block, a rank that an adapter has not, or a network that is not
+        loaded; the model is then unchanged.
         """
         fits = tuple(fit(use.file, self._model.spec) for use in uses)
         merged = self._merged(uses, fits)

@@ -1,8 +1,8 @@
 """Embeddings (textual inversion, Gal et al. 2022): a few vectors that stand in a prompt for tokens of no text.
 
 Forms on disk: A1111's `.pt` (`string_to_param`), diffusers' `learned_embeds` (one tensor under the token), kohya's
-(`emb_params`; `clip_l`, beside which `clip_g` is for Stable Diffusion XL). Those bundled in LoRA files are read with
-them, by `reading`.
+(`emb_params`; `clip_l`, beside which `clip_g` is for Stable Diffusion XL), and cards, pictures with A1111's dictionary
+in them. Those bundled in LoRA files are read with them, by `reading`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from inkbloom.checkpoints.adapters.cards import SUFFIXES, read_card
 from inkbloom.checkpoints.foreign import check_first_bytes
 from inkbloom.checkpoints.pickles import read_pickle
 from inkbloom.checkpoints.tensors import open_tensors
@@ -26,7 +27,7 @@ _ANOTHER_FAMILY = {1024: "Stable Diffusion 2", 1280: "Stable Diffusion XL"}
 @dataclass(frozen=True)
 class Embedding:
     name: str
-    """By which prompts ask for it: the file's name without its ending."""
+    """By which prompts ask for it: the file's name without its ending, or what a card says."""
     vectors: Float[Tensor, "count width"]
     """float32, on the CPU."""
 
@@ -41,12 +42,15 @@ class Embedding:
 
 
 def read_embedding(path: str | Path) -> Embedding:
-    """Read an embedding file, safetensors or pickle.
+    """Read an embedding: safetensors, a pickle, or a card (`cards`).
 
     `CheckpointError` where it is missing, damaged or holds no embedding, or several; `UnsafeCheckpointError` where it
     could run code.
     """
     path = Path(path)
+    if path.suffix.lower() in SUFFIXES:
+        card = read_card(path)
+        return Embedding(str(card.get("name") or path.stem), as_vectors(_find(card, path), path))
     if check_first_bytes(path) == "safetensors":
         file = open_tensors(path)
         content: Any = {name: file.take(name) for name in file.shapes}

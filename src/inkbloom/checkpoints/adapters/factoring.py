@@ -66,7 +66,7 @@ def extract(
     _check(rank, keep)
     if conv_rank is not None:
         _check(conv_rank, keep)
-    pairs: dict[Parameter, tuple[Tensor, Tensor]] = {}
+    pairs: dict[Parameter, tuple[Tensor, Tensor, int]] = {}
     for component in ADAPTED:
         ours, theirs = getattr(tuned, component), getattr(base, component)
         if ours is None or theirs is None or ours.spec != theirs.spec:
@@ -74,14 +74,14 @@ def extract(
         others = theirs.state_dict()
         for name, tensor in ours.state_dict().items():
             is_layer = name.endswith(".weight") and tensor.ndim > 1 and "embedding" not in name
-            if is_layer and (conv_rank is not None or math.prod(tensor.shape[2:]) == 1):
-                pairs[component, name] = tensor, others[name]
+            limit = rank if math.prod(tensor.shape[2:]) == 1 else conv_rank
+            if is_layer and limit is not None:
+                pairs[component, name] = tensor, others[name], limit
     changes: dict[Parameter, Change] = {}
     sums = _Sums()
-    for done, (parameter, (tensor, other)) in enumerate(pairs.items(), 1):
+    for done, (parameter, (tensor, other, limit)) in enumerate(pairs.items(), 1):
         difference = tensor.detach().float() - other.detach().float()
         if difference.any():
-            limit = rank if math.prod(tensor.shape[2:]) == 1 or conv_rank is None else conv_rank
             u, s, v = torch.linalg.svd(difference.flatten(1), full_matrices=False)
             changes[parameter] = _low_rank(u, s, v, _chosen(s, limit, keep), sums, tensor.shape[2:])
         if on_progress:

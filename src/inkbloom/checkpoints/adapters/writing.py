@@ -31,11 +31,13 @@ def spell(changes: Mapping[Parameter, Change], spec: ModelSpec, spelling: str) -
     """The tensors of a LoRA, LoCon or DoRA file, of the precision that they have.
 
     `spelling` is kohya, which has alphas, or peft, in which alpha / rank is multiplied into `lora_B`. `RequestError`
-    for another spelling, for layers of another kind, and for what PEFT has not: LoCon's Tucker form, and DoRA's
+    for another spelling, for no layers, for layers of another kind, and for what PEFT has not: LoCon's Tucker form, and DoRA's
     magnitudes for each input.
     """
     if spelling not in _ROOTS:
         raise RequestError(f'Unknown spelling "{spelling}".{nearest(spelling, _ROOTS)}')
+    if not changes:
+        raise RequestError("There are no layers to write; the file holds embeddings only.")
     tensors: dict[str, Tensor] = {}
     for (component, name), change in changes.items():
         module = places(spec).diffusers[component, name].removesuffix(".weight")
