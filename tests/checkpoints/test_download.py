@@ -13,8 +13,7 @@ import pytest
 from safetensors.torch import save
 from torch import ones
 
-from inkbloom.apps.cli.main import app, main
-from inkbloom.apps.cli.models import models
+from inkbloom.apps.cli.main import main
 from inkbloom.checkpoints.download import ATTEMPTS, Remote, check_address, fetch, fetch_folder, fetch_json
 from inkbloom.checkpoints.sources import Sites, find
 from inkbloom.core.errors import CheckpointError, InkbloomError, OutputError, RequestError, Stopped
@@ -470,8 +469,6 @@ def test_a_plain_address_is_not_asked() -> None:
 @pytest.fixture
 def get(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run `inkbloom models get` for a folder of models of its own: (exit code, output, error)."""
-    if "models" not in app:
-        app.command(models)
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.setenv("CIVITAI_ENDPOINT", site.url)
     monkeypatch.setenv("INKBLOOM_MODELS", str(tmp_path / "models"))

@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from inkbloom.checkpoints.saving import write_safetensors
-from inkbloom.checkpoints.streaming import DTYPES, Planned, TensorReader, cast, choose_precision, write_planned
+from inkbloom.checkpoints.streaming import TensorReader, choose_precision
 from inkbloom.checkpoints.tensors import open_tensors
+from inkbloom.checkpoints.writing import DTYPES, Planned, cast, write_planned
 from inkbloom.core.errors import CheckpointError, RequestError
 
 STATE = {

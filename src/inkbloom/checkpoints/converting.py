@@ -16,18 +16,8 @@ from inkbloom.checkpoints.ldm import EMA_PREFIX, SPEC_KEY, open_ldm
 from inkbloom.checkpoints.loading import load
 from inkbloom.checkpoints.saving import save_diffusers, save_ldm
 from inkbloom.checkpoints.source import ModelSource
-from inkbloom.checkpoints.streaming import (
-    SINGLE_FILES,
-    OnProgress,
-    Planned,
-    TensorReader,
-    cast,
-    choose_precision,
-    copy_whole,
-    refuse_existing,
-    write_planned,
-    write_whole,
-)
+from inkbloom.checkpoints.streaming import SINGLE_FILES, TensorReader, choose_precision, copy_whole, refuse_existing
+from inkbloom.checkpoints.writing import OnProgress, Planned, cast, write_planned, write_whole
 from inkbloom.core.errors import CheckpointError, RequestError
 
 

@@ -12,8 +12,9 @@ from inkbloom.checkpoints.keymap import COMPONENTS, LEFTOVERS, Component
 from inkbloom.checkpoints.ldm import EMA_PREFIX, V_PREDICTION_MARK, ZERO_SNR_MARK, open_ldm
 from inkbloom.checkpoints.loading import load
 from inkbloom.checkpoints.source import ModelSource
-from inkbloom.checkpoints.streaming import OnProgress, TensorReader
+from inkbloom.checkpoints.streaming import TensorReader
 from inkbloom.checkpoints.tensors import TensorFile, open_tensors
+from inkbloom.checkpoints.writing import OnProgress
 from inkbloom.core.errors import CheckpointError
 from inkbloom.families.spec import ModelSpec
 

@@ -1,19 +1,11 @@
-"""Writing a model so that every other program opens it: one file in the LDM layout, or a diffusers folder.
-
-Everything is written under a temporary name next to its place and renamed at the end, so that a full disk or a kill
-leaves nothing half-written there, and an older model stays until the new one is complete.
-"""
+"""Writing a model so that every other program opens it: one file in the LDM layout, or a diffusers folder."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import struct
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +15,12 @@ from inkbloom.checkpoints.diffusers_folder import FOLDERS, SPEC_FILE, STEMS
 from inkbloom.checkpoints.keymap import COMPONENTS, LDM_PREFIX, Component, Layout, as_on_disk, names
 from inkbloom.checkpoints.ldm import MERGES_KEY, SPEC_KEY, V_PREDICTION_MARK, VOCAB_KEY, ZERO_SNR_MARK
 from inkbloom.checkpoints.loading import LABELS, LoadedModel
-from inkbloom.core.errors import OutputError, RequestError
+from inkbloom.checkpoints.writing import Planned, write_planned, write_whole
+from inkbloom.core.errors import RequestError
 from inkbloom.models.clip_text import SD1_TEXT
 from inkbloom.text.tokenizer import Tokenizer
 
-_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64"}
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def save_ldm(
@@ -64,7 +57,7 @@ def save_ldm(
             cast = {name: tensor.to("cpu", _allowed(dtype, tensor)) for name, tensor in state.items()}
             torch.save({"state_dict": cast, **facts}, place)
 
-    _write_whole(path, write)
+    write_whole(path, write)
 
 
 def save_diffusers(folder: str | Path, model: LoadedModel, *, dtype: torch.dtype | None = None) -> None:
@@ -94,7 +87,7 @@ def save_diffusers(folder: str | Path, model: LoadedModel, *, dtype: torch.dtype
             file = place / FOLDERS[component] / f"{STEMS[component]}.safetensors"
             write_safetensors(file, _tensors(model, component, "diffusers"), dtype=dtype)
 
-    _write_whole(folder, write)
+    write_whole(folder, write)
 
 
 def write_safetensors(
@@ -104,25 +97,12 @@ def write_safetensors(
     dtype: torch.dtype | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write tensors in the safetensors format, each cast and moved by itself; the same tensors give the same bytes.
-
-    (The library's own writer takes them all cast at once and orders the metadata at random.)
-    """
-    # Wide types first, so that every tensor starts at a multiple of its items' size.
-    order = sorted(tensors, key=lambda name: (-_allowed(dtype, tensors[name]).itemsize, name))
-    header: dict[str, Any] = {"__metadata__": {"format": "pt", **(metadata or {})}}
-    end = 0
-    for name in order:
-        kind = _allowed(dtype, tensors[name])
-        start, end = end, end + tensors[name].numel() * kind.itemsize
-        header[name] = {"dtype": _DTYPES[kind], "shape": list(tensors[name].shape), "data_offsets": [start, end]}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for name in order:
-            tensor = tensors[name].detach().to("cpu", _allowed(dtype, tensors[name]))
-            file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    """Write tensors in the safetensors format, each cast and moved by itself; the same tensors give the same bytes."""
+    plan = {
+        name: Planned(_allowed(dtype, tensor), tuple(tensor.shape), lambda tensor=tensor: tensor)
+        for name, tensor in tensors.items()
+    }
+    write_planned(path, plan, metadata=metadata or {})
 
 
 def _allowed(dtype: torch.dtype | None, tensor: Tensor) -> torch.dtype:
@@ -170,33 +150,3 @@ def _tokenizer_files(tokenizer: Tokenizer) -> dict[str, str]:
         tokenizer.save(Path(folder))
         files = {VOCAB_KEY: "vocab.json", MERGES_KEY: "merges.txt"}
         return {key: Path(folder, name).read_text(encoding="utf-8") for key, name in files.items()}
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file or folder under a temporary name, then put it at `path`; a failure leaves nothing."""
-    if path.is_dir() and any(path.iterdir()) and not (path / "model_index.json").is_file():
-        raise OutputError(f"{path} is a folder with other things in it; give a new name, or that of an older model.")
-    temporary, older = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(temporary)
-            was_folder = path.is_dir()
-            if was_folder:
-                path.rename(older)  # a folder that is not empty cannot be replaced in one step
-            try:
-                temporary.replace(path)
-            except OSError:
-                if was_folder:
-                    older.rename(path)
-                raise
-        finally:
-            for leftover in (temporary, older):
-                if leftover.is_dir():
-                    shutil.rmtree(leftover)
-                else:
-                    leftover.unlink(missing_ok=True)
-    except (OSError, RuntimeError, OutputError) as error:
-        # torch.save says RuntimeError where the disk is full.
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
-        raise OutputError(f"{path} cannot be written: {reason.rstrip('.')}.") from error

@@ -1,54 +1,29 @@
 """Tensors from file to file, one in memory at a time.
 
 `load` maps files into memory; mapped pages count as the process's own until the system wants them back. A tool that
-goes through gigabytes therefore reads each tensor into memory of its own and lets it go. A safetensors file begins
-with the places of all tensors, which follow from their precisions and shapes alone; so they can be worked out one by
-one while they are written.
+goes through gigabytes therefore reads each tensor into memory of its own and lets it go.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from inkbloom.checkpoints.foreign import check_first_bytes
-from inkbloom.checkpoints.saving import _write_whole as write_whole
 from inkbloom.checkpoints.tensors import TensorFile
+from inkbloom.checkpoints.writing import DTYPES, write_whole
 from inkbloom.core.errors import CheckpointError, OutputError, RequestError, nearest
-
-DTYPES: dict[str, torch.dtype] = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
-"""The format's names of precisions, and PyTorch's."""
 
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Those that a model can be written in."""
 
-_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-
 SINGLE_FILES = (".safetensors", ".ckpt")
 """The endings of models in one file that are written."""
-
-OnProgress = Callable[[int, int], None]
-"""Called with (tensors done, tensors in all)."""
 
 
 class TensorReader:
@@ -68,7 +43,7 @@ class TensorReader:
         else:
             self._mapped = {name: file.take(name) for name in file.shapes}
             self.dtypes = {name: tensor.dtype for name, tensor in self._mapped.items()}
-            strange = next((name for name, dtype in self.dtypes.items() if dtype not in _NAMES), None)
+            strange = next((name for name, dtype in self.dtypes.items() if dtype not in DTYPES.values()), None)
             if strange is not None:
                 raise self._unknown(strange, str(self.dtypes[strange]))
 
@@ -101,63 +76,11 @@ class TensorReader:
         return torch.frombuffer(content, dtype=torch.uint8).view(dtype).reshape(shape)
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A tensor to be written: what the header says of it, and how it is made when its turn comes."""
-
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-    make: Callable[[], Tensor]
-    """A tensor of this shape; of another precision, it is cast."""
-
-
-def write_planned(
-    path: Path,
-    plan: Mapping[str, Planned],
-    *,
-    metadata: Mapping[str, str],
-    on_progress: OnProgress | None = None,
-) -> None:
-    """Write a safetensors file, each tensor made, cast and let go in turn; the same tensors give the same bytes.
-
-    `CheckpointError` names a tensor whose finite numbers overflow in a smaller precision.
-    """
-    # Wide types first, so that every tensor starts at a multiple of its items' size
-    order = sorted(plan, key=lambda name: (-plan[name].dtype.itemsize, name))
-    header: dict[str, Any] = {"__metadata__": {"format": "pt", **metadata}}
-    end = 0
-    for name in order:
-        planned = plan[name]
-        start, end = end, end + torch.Size(planned.shape).numel() * planned.dtype.itemsize
-        header[name] = {"dtype": _NAMES[planned.dtype], "shape": list(planned.shape), "data_offsets": [start, end]}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for done, name in enumerate(order, 1):
-            tensor = cast(plan[name].make(), plan[name].dtype, name)
-            assert tensor.shape == plan[name].shape, name
-            file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-            if on_progress:
-                on_progress(done, len(order))
-
-
 def choose_precision(name: str | None) -> torch.dtype | None:
     """The precision of this name, None for None; `RequestError` with the nearest ones otherwise."""
     if name is not None and name not in PRECISIONS:
         raise RequestError(f'Unknown precision "{name}".{nearest(name, PRECISIONS)}')
     return None if name is None else PRECISIONS[name]
-
-
-def cast(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
-    """The tensor in another precision; `CheckpointError` where its finite numbers do not fit."""
-    result = tensor.detach().to("cpu", dtype)
-    if dtype in (torch.float16, torch.float8_e4m3fn, torch.float8_e5m2) and tensor.dtype != dtype:
-        lost = tensor.isfinite() & ~result.float().isfinite()
-        if lost.any():
-            largest = tensor[lost].abs().max().item()
-            raise CheckpointError(f'"{name}" has numbers as large as {largest:g}, which do not fit {_NAMES[dtype]}.')
-    return result
 
 
 def refuse_existing(target: Path, sources: Iterable[Path], *, overwrite: bool) -> None:

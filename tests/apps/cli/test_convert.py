@@ -4,17 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from inkbloom.apps.cli.convert import convert
-from inkbloom.apps.cli.main import app
 from inkbloom.checkpoints import load
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def command() -> None:
-    if "convert" not in app:
-        app.command(convert)
 
 
 def test_round_trip(run: Run, tiny_file: Path, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from inkbloom.apps.cli.main import app
-from inkbloom.apps.cli.merge import merge
 from inkbloom.checkpoints import detect
 
 Run = Callable[..., tuple[int, str, str]]
@@ -15,8 +13,6 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    if "merge" not in app:
-        app.command(merge)
 
 
 @pytest.fixture

@@ -12,9 +12,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from inkbloom.apps.cli.main import app
-from inkbloom.apps.cli.models import models
-
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -26,8 +23,6 @@ class Malice:
 @pytest.fixture
 def library(tiny_file: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A1111's folder with a model, a LoRA and a diffusers folder in it, which is the default for models."""
-    if "models" not in app:
-        app.command(models)
     folder = tmp_path / "webui" / "models"
     for name in ("Stable-diffusion/deep", "Lora"):
         (folder / name).mkdir(parents=True)

@@ -1,6 +1,6 @@
 """Adapters in kohya's, diffusers' and PEFT's spelling, against diffusers and peft on the same files.
 
-Tolerance 1e-5 of the outputs' standard deviation (measured: 2e-6 at most).
+Root mean square within 1e-5 of the outputs' standard deviation (measured: 1.4e-6 at most).
 """
 
 import json
@@ -43,7 +43,7 @@ def outputs(text, unet) -> tuple[Tensor, Tensor]:
 def compare(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor], base: tuple[Tensor, Tensor]) -> None:
     for mine, reference, without in zip(ours, theirs, base, strict=True):
         assert (reference - without).std() > 1e-3 * without.std()  # there is something to compare
-        assert (mine - reference).abs().max() < 1e-5 * reference.std()
+        assert (mine - reference).square().mean().sqrt() < 1e-5 * reference.std()
 
 
 def merged(model: LoadedModel, path: Path) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,11 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 
 import inkbloom
 from inkbloom.apps.cli.autoencode import autoencode
+from inkbloom.apps.cli.convert import convert
 from inkbloom.apps.cli.info import info
 from inkbloom.apps.cli.lora import lora
+from inkbloom.apps.cli.merge import merge
+from inkbloom.apps.cli.models import models
 from inkbloom.apps.cli.prompt import prompt
 from inkbloom.apps.cli.reproduce import reproduce
 from inkbloom.apps.cli.train import train
@@ -28,7 +31,7 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
-for command in (txt2img, prompt, autoencode, info, lora, reproduce, verify, train):
+for command in (txt2img, prompt, autoencode, info, reproduce, verify, models, merge, convert, lora, train):
     app.command(command)
 
 

@@ -54,17 +54,15 @@ def _tensor(value: dict[str, Any]) -> dict[str, Any] | Tensor:
 
 def _from_pixels(pixels: NDArray[np.uint8]) -> bytes:
     """The JSON in the pixels (height, width, 3)."""
-    shown = (pixels > 0).all(axis=2)  # a black border around the whole is not part of it
+    shown = pixels.min(axis=2) > 0  # a black border around the whole is not part of it
     rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
     if not len(rows):
         raise ValueError("it is black")
     low_bits = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] & np.uint8(15)
     black = np.flatnonzero(~low_bits.any(axis=(0, 2)))
-    if len(black) < 2:
+    if len(black) < 2 or black[0] != low_bits.shape[1] - 1 - black[-1]:  # the blocks are of the same width
         raise ValueError("neither its text nor its pixels hold one")
     lower, upper = _unscrambled(low_bits[:, : black[0]]), _unscrambled(low_bits[:, black[-1] + 1 :])
-    if lower.shape != upper.shape:
-        raise ValueError("neither its text nor its pixels hold one")
     return zlib.decompressobj().decompress((upper << np.uint8(4) | lower).tobytes(), _LONGEST)
 
 

@@ -14,7 +14,7 @@ from inkbloom.checkpoints.adapters.kinds import Change, Decomposed
 from inkbloom.checkpoints.adapters.reading import ADAPTER_METADATA
 from inkbloom.checkpoints.keymap import Component
 from inkbloom.checkpoints.saving import write_safetensors
-from inkbloom.checkpoints.streaming import write_whole
+from inkbloom.checkpoints.writing import write_whole
 from inkbloom.core.errors import RequestError, nearest
 from inkbloom.families.spec import ModelSpec
 
@@ -31,8 +31,8 @@ def spell(changes: Mapping[Parameter, Change], spec: ModelSpec, spelling: str) -
     """The tensors of a LoRA, LoCon or DoRA file, of the precision that they have.
 
     `spelling` is kohya, which has alphas, or peft, in which alpha / rank is multiplied into `lora_B`. `RequestError`
-    for another spelling, for no layers, for layers of another kind, and for what PEFT has not: LoCon's Tucker form, and DoRA's
-    magnitudes for each input.
+    for another spelling, where there are no layers or some of another kind, and for what PEFT has not: LoCon's Tucker
+    form, and DoRA's magnitudes for each input.
     """
     if spelling not in _ROOTS:
         raise RequestError(f'Unknown spelling "{spelling}".{nearest(spelling, _ROOTS)}')

@@ -25,7 +25,8 @@ from inkbloom.checkpoints.merging.blocks import read_ratios
 from inkbloom.checkpoints.merging.inputs import SHARED_CHANNELS, MergeInput, check_alike, open_input, open_parts
 from inkbloom.checkpoints.merging.methods import Method, Tuning
 from inkbloom.checkpoints.merging.recipe import MergeRecipe
-from inkbloom.checkpoints.streaming import OnProgress, Planned, copy_whole, refuse_existing, write_planned, write_whole
+from inkbloom.checkpoints.streaming import copy_whole, refuse_existing
+from inkbloom.checkpoints.writing import OnProgress, Planned, write_planned, write_whole
 from inkbloom.core.errors import CheckpointError, KeyMismatchError, RequestError
 
 _NEVER = "cond_stage_model.transformer.text_model.embeddings.position_ids"
