@@ -21,6 +21,8 @@ from inkbloom.training.starter.scenes import BASE_SIZE, Scene, box, render, samp
 NUM_SCENES = 24_000
 NUM_HELD_OUT = 128
 OBJECT_WEIGHT = 3.0
+BIG_COPIES = 3
+"""So often does each scene with a big object count: they are few, and have most to learn."""
 
 
 def train_tokenizer(vocab_size: int, seed: int = 0) -> Tokenizer:
@@ -81,6 +83,8 @@ def train_diffusion(
     scenes = sample_scenes(NUM_SCENES, seed=seed, held_out=False)
     latents = cached_latents(autoencoder, scenes, folder / "latents.pt")
     scale = 1.0 / latents.std().item()
+    often = [i for i, scene in enumerate(scenes) for _ in range(BIG_COPIES if _has_big(scene) else 1)]
+    scenes, latents = [scenes[i] for i in often], latents[often]
 
     held_scenes = sample_scenes(NUM_HELD_OUT, seed=seed + 1, held_out=True)
     held_captions = [caption(scene, random.Random(scene.seed)) for scene in held_scenes]
@@ -119,3 +123,7 @@ def _start_quiet(unet: UNet) -> None:
     for name, parameter in unet.named_parameters():
         if name.endswith(("conv2.weight", "proj_out.weight")):
             parameter.zero_()
+
+
+def _has_big(scene: Scene) -> bool:
+    return any(placement.size == "big" for placement in scene.placements)
