@@ -26,7 +26,7 @@ def missing(path: Path) -> CheckpointError:
         beside = [
             p.name for p in path.parent.iterdir() if p.suffix in _MODEL_SUFFIXES or (p / "model_index.json").is_file()
         ]
-        message += nearest(path.name, beside) if beside else f" {path.parent} holds no models."
+        message += nearest(path.name, beside) if beside else f" {path.parent.resolve()} holds no models."
     return CheckpointError(message)
 
 

@@ -31,6 +31,7 @@ from inkbloom.pipelines.stages import StageHashes, StageRecorder
 from inkbloom.sampling.denoiser import Step
 from inkbloom.sampling.guidance import ClassifierFreeGuidance
 from inkbloom.sampling.prediction import ModelDenoiser
+from inkbloom.sampling.pure_noise import sample
 from inkbloom.sampling.registry import Sampler, find_sampler
 from inkbloom.sampling.sigmas import make_sigmas
 
@@ -260,7 +261,7 @@ class StableDiffusion:
         x = noise.initial() * (math.hypot(1.0, start) if sampler.variance_preserving else start)
         options = dict(request.sampler_options) | ({"noise": noise} if sampler.stochastic else {})
         try:
-            x = sampler.function(denoise, x, sigmas, on_step=on_step, **options)
+            x = sample(sampler, denoise, x, sigmas, on_step=on_step, **options)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

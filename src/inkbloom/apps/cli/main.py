@@ -5,6 +5,8 @@ stopped by Ctrl-C. Anything else is a mistake of ours and shows where. Torch is 
 when they run, so that help comes at once.
 """
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 
@@ -39,12 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (None: the process's own arguments) and return its exit code."""
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
     except (InkbloomError, CycloptsError) as error:
         print(f"inkbloom: {_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("inkbloom: stopped.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who read the output has seen enough; nothing more can be told to them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("inkbloom: the output cannot be written: no space left.", file=sys.stderr)
+        return 2
     return code if isinstance(code, int) else 0
 
 

@@ -141,7 +141,7 @@ class Txt2ImgOptions:
             "--wildcards",
             group=MODERN,
             negative_iterable="",
-            help="A folder of files for __name__; turns on --variants; repeatable.",
+            help="A folder of files for `__name__`; turns on --variants; repeatable.",
         ),
     ] = field(default=())
     sampler: Annotated[
