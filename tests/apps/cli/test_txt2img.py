@@ -239,7 +239,9 @@ def test_loras_of_the_models_folder(run, tiny_file: Path, tmp_path: Path) -> Non
     )
     single = ("--n_iter", "1", "--n_samples", "1")
     assert run("txt2img", "a dog <lora:film:0.8>", *common, *single)[0] == 0
-    with Image.open(tmp_path / "out/samples/00000.png") as picture:
+    painted = tmp_path / "out/samples/00000.png"
+    assert run("verify", painted, "--ckpt", tiny_file, "--models-dir", tmp_path)[0] == 0
+    with Image.open(painted) as picture:
         assert '"lora:film": "' in picture.info["parameters"]
     assert run("txt2img", "a dog <lora:flim>", *common, *single)[0] == 2
     code, _, err = run("txt2img", "a dog <lora:flim>", *common, *single, "--lenient")
