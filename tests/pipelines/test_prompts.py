@@ -72,7 +72,7 @@ def test_weights_of_1_are_bit_for_bit_nothing(model: StableDiffusion) -> None:
 
 def test_a_plain_prompt_is_the_encoders_own_answer_bit_for_bit(model: StableDiffusion) -> None:
     request = model.resolve(GenerationRequest(prompt="a dog", negative_prompt="rain"))
-    (conditions,) = model.prompts.encode([request])
+    (conditions,) = model.prompts.encode([model.prompts.read(request)])
     assert torch.equal(conditions.cond.at(0).conditioning, encoded(model, "a dog"))
     assert torch.equal(conditions.uncond.at(0).conditioning, encoded(model, "rain"))
 
@@ -204,8 +204,8 @@ def test_guidance_1_needs_no_unconditional_answer_but_for_parts(model: StableDif
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        ("a <lora:film:0.8>", 'LoRA "film" cannot be applied yet; take its tag out of the prompt.'),
-        ("a <lyco:film>", 'LoRA "film" cannot be applied yet; take its tag out of the prompt.'),
+        ("a <lora:film:0.8>", 'LoRA "film" cannot be looked up without a folder of models; give one, or drop the tag.'),
+        ("a <lyco:film>", 'LoRA "film" cannot be looked up without a folder of models; give one, or drop the tag.'),
         ("a <hypernet:old:1>", 'Hypernetwork "old" cannot be applied yet; take its tag out of the prompt.'),
         ("a (dog:1.2.3)", 'The weight in ":1.2.3)" is not a number; write for example (word:1.2).'),
     ],

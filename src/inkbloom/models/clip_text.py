@@ -1,5 +1,6 @@
 """CLIP's text transformer (Radford et al. 2021): token ids to one vector a token, what the U-Net attends to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,9 +36,18 @@ class ClipText(nn.Module):
         # CLIP starts from 0.02, where the layers' first outputs drown what the word is, and learns for longer.
         nn.init.normal_(self.token_embedding.weight, std=0.5)
 
-    def forward(self, ids: TokenIds, *, skip_layers: int = 0) -> Conditioning:
-        """Normed hidden states of the last layer, or of one `skip_layers` before it ("clip skip" minus 1)."""
-        x = self.token_embedding(ids) + self.position_embedding[: ids.shape[1]]
+    def forward(
+        self, ids: TokenIds, *, skip_layers: int = 0, vectors: Mapping[int, Tensor] | None = None
+    ) -> Conditioning:
+        """Normed hidden states of the last layer, or of one `skip_layers` before it ("clip skip" minus 1).
+
+        `vectors` (width) stand at their places, from 0 on, for the vectors of the tokens there: embeddings (textual
+        inversion).
+        """
+        x = self.token_embedding(ids)
+        for place, vector in (vectors or {}).items():
+            x[:, place] = vector
+        x = x + self.position_embedding[: ids.shape[1]]
         for layer in self.layers[: len(self.layers) - skip_layers]:
             x = layer(x)
         return self.final_norm(x)

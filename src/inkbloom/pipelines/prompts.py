@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from inkbloom.core.errors import RequestError
+from inkbloom.checkpoints.adapters import AdapterUse
 from inkbloom.core.types import Conditioning, TokenIds
 from inkbloom.models.clip_text import ClipText
+from inkbloom.pipelines.adapters import Adapters, RowCounts, short_hashes
 from inkbloom.pipelines.request import ResolvedRequest
 from inkbloom.sampling.guidance import Composition
 from inkbloom.sampling.registry import find_sampler
-from inkbloom.text.prompt.chunks import Chunker, EmbeddingRow
+from inkbloom.text.prompt.chunks import Chunk, Chunker, EmbeddingRow
 from inkbloom.text.prompt.conditioning import PromptEncoder, ScheduledConditioning
 from inkbloom.text.prompt.parsing import ParsedPrompt, parse
 from inkbloom.text.prompt.schedule import Timeline
+from inkbloom.text.prompt.unknown import OnUnknown, refuse
 from inkbloom.text.tokenizer import Tokenizer
 
-_NETWORKS = {"lora": "LoRA", "hypernet": "Hypernetwork"}
+_ENCODERS = 8
+"""How many encoders are remembered, the latest; each has its chunks for one dialect, clip skip and set of LoRAs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRequest:
+    """A request whose prompts are read but not encoded."""
+
+    request: ResolvedRequest
+    """With the hashes of all files that its prompts name."""
+    prompt: ParsedPrompt
+    negative: ParsedPrompt
+    uses: tuple[AdapterUse, ...]
+    """The LoRAs in the prompt; while the picture is encoded and painted they are in the model."""
+    warnings: tuple[str, ...]
+
+    @property
+    def networks(self) -> tuple[tuple[object, ...], ...]:
+        """The same for pictures that are painted with the same LoRAs."""
+        return tuple(use.key for use in self.uses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,63 +80,107 @@ class BatchConditions:
 class PromptReader:
     """Reads the prompts of requests for one model. It remembers encoded chunks (`PromptEncoder`); threads may share it.
 
-    The text encoder's weights must stay as they are.
+    But for the LoRAs of its `Adapters` the text encoder's weights must stay as they are.
     """
 
-    def __init__(self, tokenizer: Tokenizer, text: ClipText, device: torch.device) -> None:
-        """`text` is on `device`."""
+    def __init__(
+        self, tokenizer: Tokenizer, text: ClipText, device: torch.device, adapters: Adapters, *, lenient: bool = False
+    ) -> None:
+        """`text` is on `device`. `lenient`: unknown names are warnings, not errors."""
         self._tokenizer = tokenizer
         self._text = text
         self._device = device
-        self._encoders: dict[tuple[str, int], PromptEncoder] = {}
+        self._adapters = adapters
+        self._lenient = lenient
+        self._encoders: dict[tuple[object, ...], PromptEncoder] = {}
 
-    def parse(self, request: ResolvedRequest) -> tuple[ParsedPrompt, ParsedPrompt]:
-        """The prompt and the negative prompt, read but not encoded.
+    def read(self, request: ResolvedRequest) -> ReadRequest:
+        """The prompt and the negative prompt, and the files that they name.
 
-        `RequestError` for what the prompt language refuses, and for networks.
+        `RequestError` for what the prompt language refuses, and for unknown names; `CheckpointError` for a file that
+        cannot be read or is for another model.
         """
+        warnings: list[str] = []
+        on_unknown = warnings.append if self._lenient else refuse
         sampler = find_sampler(request.sampler)
         timeline = Timeline(steps=request.steps, second_order=sampler.calls_per_step == 2)
         prompt, negative = (
-            parse(text, timeline=timeline, dialect=request.dialect, emphasis=request.emphasis, negative=is_negative)
+            parse(
+                text,
+                timeline=timeline,
+                dialect=request.dialect,
+                emphasis=request.emphasis,
+                negative=is_negative,
+                on_unknown=on_unknown,
+            )
             for text, is_negative in ((request.prompt, False), (request.negative_prompt, True))
         )
-        for network in prompt.networks:
-            raise RequestError(
-                f'{_NETWORKS[network.kind]} "{network.name}" cannot be applied yet; take its tag out of the prompt.'
-            )
-        return prompt, negative
+        uses = self._adapters.uses(prompt.networks, on_unknown)
+        vectors = self._vectors(tuple(uses.values()))
+        chunker = self._chunker(request, vectors, on_unknown)
+        rows = [row for chunk in _chunks((prompt, negative), chunker) for row in chunk.embeddings]
+        bundled = {one.name for use in uses.values() for one in use.file.embeddings}  # the LoRA's hash covers them
+        names = {row.name for row in rows} - bundled
+        embedded = {f"embed:{name}": self._adapters.embeddings.hash(name) for name in sorted(names)}
+        return ReadRequest(
+            request=request.model_copy(update={"network_hashes": short_hashes(uses) | embedded}),
+            prompt=prompt,
+            negative=negative,
+            uses=tuple(uses.values()),
+            warnings=tuple(dict.fromkeys(warnings)),
+        )
 
     @torch.inference_mode()
-    def encode(self, requests: Sequence[ResolvedRequest]) -> list[PictureConditions]:
-        """What conditions each picture; raises as `parse`, and where emphasis cannot be computed."""
-        distinct = {(request.prompt, request.negative_prompt): request for request in requests}
-        encoded = {texts: self._encode(request) for texts, request in distinct.items()}
-        return [encoded[request.prompt, request.negative_prompt] for request in requests]
+    def encode(self, reads: Sequence[ReadRequest]) -> list[PictureConditions]:
+        """What conditions each picture; their LoRAs are in the model. Raises where emphasis cannot be computed."""
+        distinct = {(read.request.prompt, read.request.negative_prompt): read for read in reads}
+        encoded = {texts: self._encode(read) for texts, read in distinct.items()}
+        return [encoded[read.request.prompt, read.request.negative_prompt] for read in reads]
 
-    def _encode(self, request: ResolvedRequest) -> PictureConditions:
-        key = request.dialect, request.clip_skip
-        if key not in self._encoders:
-            self._encoders[key] = self._open(request)
-        encoder = self._encoders[key]
-        prompts = self.parse(request)
+    def _encode(self, read: ReadRequest) -> PictureConditions:
+        networks = tuple((use.file.sha256, use.text_weight, use.rank) for use in read.uses)
+        key = read.request.dialect, read.request.clip_skip, networks
+        encoder = self._encoders.pop(key, None) or self._open(read)
+        self._encoders[key] = encoder  # the newest is last
+        for old in list(self._encoders)[:-_ENCODERS]:
+            self._encoders.pop(old, None)
+        prompts = read.prompt, read.negative
         cond, uncond = (encoder(prompt) for prompt in prompts)
-        texts = [
-            segments
-            for prompt in prompts
-            for part in prompt.parts
-            for segments in {entry.text: entry.segments for entry in part.schedule}.values()
-        ]
-        ids = [chunk.ids for segments in texts for chunk in encoder.chunker(segments)]
+        ids = [chunk.ids for chunk in _chunks(prompts, encoder.chunker)]
         return PictureConditions(cond=cond, uncond=uncond, tokens=torch.tensor(ids).flatten())
 
-    def _open(self, request: ResolvedRequest) -> PromptEncoder:
-        skip_layers = request.clip_skip - 1
+    def _open(self, read: ReadRequest) -> PromptEncoder:
+        skip_layers = read.request.clip_skip - 1
+        known = self._vectors(read.uses)
 
         def encode(ids: TokenIds, embeddings: Sequence[EmbeddingRow], /) -> Conditioning:
-            assert not embeddings  # the chunker knows none
-            return self._text(ids.to(self._device), skip_layers=skip_layers)
+            vectors = {row.index: known[row.name][row.row].to(self._device) for row in embeddings}
+            return self._text(ids.to(self._device), skip_layers=skip_layers, vectors=vectors)
 
-        chunk_tokens = self._text.spec.max_tokens - 2
-        chunker = Chunker(tokenizer=self._tokenizer, dialect=request.dialect, chunk_tokens=chunk_tokens)
-        return PromptEncoder(chunker, encode)
+        # `read` has told what is unknown
+        return PromptEncoder(self._chunker(read.request, known, lambda message: None), encode)
+
+    def _vectors(self, uses: Sequence[AdapterUse]) -> Mapping[str, torch.Tensor]:
+        """The embeddings at hand: those bundled with the LoRAs go before the library's."""
+        bundled = {one.name: one for use in uses for one in use.file.embeddings}
+        return self._adapters.embeddings.beside({name: one.vectors for name, one in bundled.items()})
+
+    def _chunker(self, request: ResolvedRequest, vectors: Mapping[str, torch.Tensor], on_unknown: OnUnknown) -> Chunker:
+        return Chunker(
+            tokenizer=self._tokenizer,
+            dialect=request.dialect,
+            embeddings=RowCounts(vectors),
+            chunk_tokens=self._text.spec.max_tokens - 2,
+            on_unknown=on_unknown,
+        )
+
+
+def _chunks(prompts: Sequence[ParsedPrompt], chunker: Chunker) -> list[Chunk]:
+    """The chunks of all texts that the prompts have at some step."""
+    texts = [
+        segments
+        for prompt in prompts
+        for part in prompt.parts
+        for segments in {entry.text: entry.segments for entry in part.schedule}.values()
+    ]
+    return [chunk for segments in texts for chunk in chunker(segments)]

@@ -58,6 +58,9 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     eta_noise_seed_delta: int = Field(0, ge=0, le=MAX_SEED, description="ENSD: added to the seed of later noise")
     model: str | None = Field(None, description="the name of the model that must be loaded")
     model_hash: str | None = Field(None, description="the first ten hexadecimal digits of its file's SHA-256")
+    network_hashes: dict[str, str] = Field(
+        default_factory=dict, description='of the files that the prompts name, such as {"lora:film": "21895f3ba9"}'
+    )
     device: str | None = Field(None, description="such as cpu or cuda:0, as the model was loaded")
     dtype: Literal["float32", "bfloat16", "float16"] | None = Field(None, description="the U-Net's numbers")
 
@@ -243,5 +246,6 @@ def _allowed(field: str) -> str:
 
 _SHAPES = {
     "sampler_options": "finite numbers, true, false or text, by name",
+    "network_hashes": "hexadecimal digits, by name",
     "guidance_interval": "two finite numbers, the sigmas between which to guide",
 }

@@ -7,7 +7,7 @@ result.images[0].save("castle.png")
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -17,10 +17,12 @@ import torch
 from PIL import Image as PILImage
 
 from inkbloom.checkpoints import LoadedModel, file_hash, load
+from inkbloom.checkpoints.library import Library
 from inkbloom.core.errors import InkbloomError, MemoryNeededError, RequestError, Stopped
 from inkbloom.core.rng import ImageNoise
 from inkbloom.core.types import Latent
 from inkbloom.families import starter
+from inkbloom.pipelines.adapters import Adapters
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.device import Compute, choose_compute
 from inkbloom.pipelines.memory import available_bytes, is_out_of_memory, require, unet_bytes
@@ -86,8 +88,16 @@ class Result:
 class StableDiffusion:
     """A loaded model. Between calls it only remembers encoded texts; threads may share it where the device allows."""
 
-    def __init__(self, loaded: LoadedModel, autoencoder: Autoencoder, compute: Compute) -> None:
-        """`loaded` has text encoder and U-Net, in `compute.dtype`; `load` makes all three."""
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        autoencoder: Autoencoder,
+        compute: Compute,
+        *,
+        library: Library | None = None,
+        lenient: bool = False,
+    ) -> None:
+        """`loaded` has text encoder and U-Net, in `compute.dtype`; `load` makes all three, and says the rest."""
         assert loaded.tokenizer is not None
         assert loaded.text is not None
         assert loaded.unet is not None
@@ -97,7 +107,8 @@ class StableDiffusion:
         self.compute = compute
         self.tokenizer = loaded.tokenizer
         self.text = loaded.text
-        self.prompts = PromptReader(loaded.tokenizer, loaded.text, compute.device)
+        self.adapters = Adapters(loaded, library)
+        self.prompts = PromptReader(loaded.tokenizer, loaded.text, compute.device, self.adapters, lenient=lenient)
         self.unet = loaded.unet
         self.autoencoder = autoencoder
 
@@ -110,12 +121,15 @@ class StableDiffusion:
         dtype: str | None = None,
         ema: bool = False,
         config: str | Path | None = None,
+        library: Library | str | Path | None = None,
+        lenient: bool = False,
     ) -> "StableDiffusion":
         """Open a model file or diffusers folder; None is the starter, which comes with the package.
 
         `device` and `dtype` are chosen by `choose_compute` where they are None. `ema` takes the averaged weights that
-        some training checkpoints hold; `config` is a CompVis YAML. Raises `CheckpointError`; for device and dtype
-        `RequestError`.
+        some training checkpoints hold; `config` is a CompVis YAML. `library` is a folder of models, in which prompts
+        find LoRAs and embeddings by name; where it knows none of a name, `lenient` makes that a line in
+        `Result.warnings` in place of an error. Raises `CheckpointError`; for device and dtype `RequestError`.
         """
         compute = choose_compute(device, dtype)
         # The autoencoder is read apart, since its numbers may be finer than the U-Net's.
@@ -128,7 +142,8 @@ class StableDiffusion:
             ema=ema,
             config=config,
         )
-        return cls(loaded, autoencoder, compute)
+        known = library if isinstance(library, Library) or library is None else Library(library)
+        return cls(loaded, autoencoder, compute, library=known, lenient=lenient)
 
     @cached_property
     def hash(self) -> str:
@@ -184,9 +199,14 @@ class StableDiffusion:
         if resolved.width % step or resolved.height % step:
             raise RequestError(f"size {resolved.width}x{resolved.height}: both sides must divide by {step}.")
         self._make_sigmas(resolved)
-        prompt, _ = self.prompts.parse(resolved)
-        self._require_memory(resolved, len(prompt.parts))
-        return resolved.model_copy(
+        read = self.prompts.read(resolved)
+        self._require_memory(resolved, len(read.prompt.parts))
+        present = read.request.network_hashes
+        for name, wanted in request.network_hashes.items():
+            if present.get(name) != wanted:
+                found = f'has "{present[name]}"' if name in present else "is not in the prompt"
+                raise RequestError(f'network_hashes "{wanted}": {name} {found}; leave the field out, or get that file.')
+        return read.request.model_copy(
             update={
                 "model": self.name,
                 "model_hash": self.hash,
@@ -206,15 +226,22 @@ class StableDiffusion:
     ) -> Result:
         """Paint one batch, a picture for each request; they are resolved and differ in prompts and seed alone.
 
-        Those that stand together and whose prompts are alike in length go through the network at once. `first` and
-        `num_images` say where in a longer run the batch stands, for the callback. `Stopped` passes through.
+        Each is painted with the LoRAs in its own prompt; the weights are the very same afterwards, also after an error.
+        Those that stand together, have the same LoRAs and whose prompts are alike in length go through the network at
+        once. `first` and `num_images` say where in a longer run the batch stands, for the callback. `Stopped` passes
+        through.
         """
         self._check_alike(requests)
         results: list[Result] = []
-        for group in _group(requests, self.prompts.encode(requests)):
-            place = first + sum(len(result.images) for result in results)
-            results.append(self._paint_at_once(group, on_progress, place, num_images or len(requests)))
-        return self._join(results, requests[0])
+        reads = [self.prompts.read(request) for request in requests]
+        for _, alike in groupby(reads, key=lambda read: read.networks):
+            same = list(alike)
+            with self.adapters.applied(same[0].uses):
+                for group in _group([read.request for read in same], self.prompts.encode(same)):
+                    place = first + sum(len(result.images) for result in results)
+                    results.append(self._paint_at_once(group, on_progress, place, num_images or len(requests)))
+        result = self._join(results, reads[0].request)
+        return replace(result, warnings=[*dict.fromkeys(line for read in reads for line in read.warnings)])
 
     def _paint_at_once(
         self,
@@ -314,7 +341,7 @@ class StableDiffusion:
                 raise RequestError(f'{field} "{wanted}": the loaded model has "{present}"; load the one you mean.')
 
     def _check_alike(self, requests: Sequence[ResolvedRequest]) -> None:
-        own = {"prompt", "negative_prompt", "seed"}
+        own = {"prompt", "negative_prompt", "seed", "network_hashes"}
         common = requests[0].model_dump(exclude=own)
         for request in requests[1:]:
             other = request.model_dump(exclude=own)

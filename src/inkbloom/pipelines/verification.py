@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PILImage
 
+from inkbloom.checkpoints.library import Library
 from inkbloom.core.errors import RequestError
 from inkbloom.pipelines.device import devices
 from inkbloom.pipelines.metadata import FORMATS, Metadata, read_metadata
@@ -48,10 +49,13 @@ def load_like(
     device: str | None = None,
     dtype: str | None = None,
     config: str | Path | None = None,
+    library: Library | None = None,
 ) -> StableDiffusion:
     """Load a model on the device and in the numbers of a request, unless told otherwise or the device is not here."""
     here = request.device if request.device in devices() else None
-    return StableDiffusion.load(path, device=device or here, dtype=dtype or request.dtype, config=config)
+    return StableDiffusion.load(
+        path, device=device or here, dtype=dtype or request.dtype, config=config, library=library
+    )
 
 
 def another_model(model: StableDiffusion, request: GenerationRequest) -> str | None:

@@ -100,7 +100,10 @@ def test_unknown_command(run) -> None:
         (b" \n\n", 'prompts.txt"; it should hold one a line.'),
         (b"a dog\na\0b\n", "prompt holds a NUL character"),
         (b"a dog\n(a:1.2.3)\n", 'The weight in ":1.2.3)" is not a number'),
-        (b"a dog\na <lora:film:0.8>\n", 'LoRA "film" cannot be applied yet; take its tag out of the prompt.'),
+        (
+            b"a dog\na <lora:film:0.8>\n",
+            'LoRA "film" cannot be looked up without a folder of models; give one, or drop the tag.',
+        ),
         (b"<hypernet:old>\n", 'Hypernetwork "old" cannot be applied yet; take its tag out of the prompt.'),
         (b"<lra:film:1>\n", 'Unknown kind of network "lra" in "<lra:film:1>". Did you mean "lora"'),
     ],

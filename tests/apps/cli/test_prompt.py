@@ -1,8 +1,11 @@
 """The command's whole output, for prompts small enough to say by hand what it must be."""
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from inkbloom.apps.cli.prompt import PromptOptions, prompt
+from inkbloom.checkpoints import file_hash
 from inkbloom.core.errors import RequestError
 
 
@@ -52,3 +55,22 @@ def test_lenient(capsys):
     shown = capsys.readouterr()
     assert shown.err.startswith('inkbloom: Unknown kind of network "zzz"')
     assert shown.out.startswith("a\n")
+
+
+def test_files_of_names(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for kind, name in (("loras", "film"), ("embeddings", "zqart")):
+        (tmp_path / kind).mkdir()
+        save_file({"emb_params": torch.ones(2, 4)}, tmp_path / kind / f"{name}.safetensors")
+    options = PromptOptions(models_dir=tmp_path)
+    prompt("a zqart <lora:film:0.8>", options=options)
+    files = [tmp_path / "loras/film.safetensors", tmp_path / "embeddings/zqart.safetensors"]
+    titles = [f"{file} [{file_hash(file)[:10]}]" for file in files]
+    assert capsys.readouterr().out.splitlines() == [
+        "a zqart",
+        "  chunk 1, 3/75: a zqart[0] zqart[1]",
+        f"lora film: text encoder 0.8, U-Net 0.8, {titles[0]}",
+        f"embedding zqart: 2 vectors, {titles[1]}",
+    ]
+    with pytest.raises(RequestError, match=r'^LoRA: There is no model "flim" .* Did you mean "film"'):
+        prompt("<lora:flim>", options=options)

@@ -8,7 +8,9 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from inkbloom import GenerationRequest, StableDiffusion
 from inkbloom.apps.cli.txt2img import Txt2ImgOptions
@@ -217,3 +219,33 @@ def test_the_choices_are_those_of_the_pipeline() -> None:
     assert get_args(hints["emphasis"]) == get_args(Emphasis)
     assert get_args(hints["privacy"]) == get_args(Privacy)
     assert {f".{ending}" for ending in get_args(hints["format"])} == set(FORMATS) - {".jpeg"}
+
+
+def test_loras_of_the_models_folder(run, tiny_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "loras").mkdir()
+    save_file(
+        {"lora_te_text_model_encoder_layers_0_mlp_fc1.diff": torch.ones(256, 64)}, tmp_path / "loras/film.safetensors"
+    )
+    common = (
+        "--ckpt",
+        tiny_file,
+        "--models-dir",
+        tmp_path,
+        "--outdir",
+        tmp_path / "out",
+        "--steps",
+        "1",
+        "--skip_grid",
+    )
+    single = ("--n_iter", "1", "--n_samples", "1")
+    assert run("txt2img", "a dog <lora:film:0.8>", *common, *single)[0] == 0
+    painted = tmp_path / "out/samples/00000.png"
+    assert run("verify", painted, "--ckpt", tiny_file, "--models-dir", tmp_path)[0] == 0
+    with Image.open(painted) as picture:
+        assert '"lora:film": "' in picture.info["parameters"]
+    assert run("txt2img", "a dog <lora:flim>", *common, *single)[0] == 2
+    code, _, err = run("txt2img", "a dog <lora:flim>", *common, *single, "--lenient")
+    assert code == 0
+    assert 'inkbloom: LoRA: There is no model "flim"' in err
+    code, _, err = run("txt2img", "a dog", "--ckpt", tiny_file, "--models-dir", tmp_path / "none")
+    assert (code, err) == (2, f"inkbloom: There is no folder of models at {tmp_path / 'none'}.\n")

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from inkbloom.apps.cli.models import MODELS, ModelsDir
 from inkbloom.core.errors import RequestError
 
 if TYPE_CHECKING:
+    from inkbloom.checkpoints.library import Library
     from inkbloom.text.prompt.inspection import PartView, PhaseView, TokenView
     from inkbloom.text.prompt.networks import Network
+    from inkbloom.text.prompt.unknown import OnUnknown
 
 
 @Parameter(name="*")
@@ -39,6 +42,7 @@ class PromptOptions:
     ] = field(default=())
     seed: Annotated[int | None, Parameter(help="Choose variants and wildcards by this seed first.")] = None
     combinations: Annotated[int | None, Parameter(help="Print so many combinations of the variants, no more.")] = None
+    models_dir: ModelsDir = MODELS
     lenient: Annotated[bool, Parameter(negative="", help="Unknown names are a warning, not an error.")] = False
 
 
@@ -56,7 +60,9 @@ def prompt(
     inkbloom prompt "a {red|blue} {cat|dog}" --combinations 10
     ```
     """
+    from inkbloom.apps.cli.storage import open_library
     from inkbloom.apps.cli.templates import Templates
+    from inkbloom.pipelines.adapters import LibraryEmbeddings, RowCounts
     from inkbloom.text.prompt.chunks import Chunker
     from inkbloom.text.prompt.inspection import inspect
     from inkbloom.text.prompt.parsing import parse
@@ -96,11 +102,21 @@ def prompt(
         negative=options.negative,
         on_unknown=on_unknown,
     )
-    seen = inspect(parsed, Chunker(tokenizer=Tokenizer.clip(), dialect=options.dialect, on_unknown=on_unknown))
+    library = open_library(options.models_dir)
+    vectors = LibraryEmbeddings(library)
+    chunker = Chunker(
+        tokenizer=Tokenizer.clip(),
+        dialect=options.dialect,
+        embeddings=RowCounts(vectors),
+        on_unknown=on_unknown,
+    )
+    seen = inspect(parsed, chunker)
     for number, part in enumerate(seen.parts, start=1):
         _show_part(part, f"Part {number} of {len(seen.parts)}, weight {part.weight:g}" if len(seen.parts) > 1 else None)
     for network in seen.networks:
-        print(_say_network(network))
+        print(_say_network(network, library, on_unknown))
+    for name in seen.embeddings:
+        print(f"embedding {name}: {len(vectors[name])} vectors{_say_file(vectors.path(name))}")
     return 0
 
 
@@ -123,10 +139,24 @@ def _say_token(token: TokenView) -> str:
     return token.text if token.weight == 1 else f"{token.text}*{token.weight:.4g}"
 
 
-def _say_network(network: Network) -> str:
+def _say_network(network: Network, library: Library | None, on_unknown: OnUnknown) -> str:
+    from inkbloom.pipelines.adapters import find_network
+
     rank = "" if network.rank is None else f", first {network.rank} ranks"
     weights = f"text encoder {network.text_encoder_weight:g}, U-Net {network.unet_weight:g}"
-    return f"{network.kind} {network.name}: {weights}{rank}"
+    file = ""
+    if library is not None and network.kind == "lora":
+        try:
+            file = _say_file(find_network(library, network.name))
+        except RequestError as error:
+            on_unknown(str(error))
+    return f"{network.kind} {network.name}: {weights}{rank}{file}"
+
+
+def _say_file(path: Path) -> str:
+    from inkbloom.apps.cli.storage import hash_cache
+
+    return f", {path} [{hash_cache().sha256(path)[:10]}]"
 
 
 def _warn(message: str) -> None:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from inkbloom.apps.cli.models import MODELS, ModelsDir
+
 
 def reproduce(
     picture: Annotated[Path, Parameter(help="A picture with metadata, of inkbloom or of another program.")],
@@ -21,6 +23,7 @@ def reproduce(
     config: Annotated[Path | None, Parameter(help="CompVis YAML of the model. [default: read off the file]")] = None,
     device: Annotated[str | None, Parameter(help="cuda, cuda:1, mps or cpu. [default: the picture's]")] = None,
     dtype: Annotated[str | None, Parameter(help="float32, bfloat16 or float16. [default: the picture's]")] = None,
+    models_dir: ModelsDir = MODELS,
 ) -> int:
     """Make a picture again from its metadata.
 
@@ -32,6 +35,7 @@ def reproduce(
     inkbloom reproduce found.png --ckpt model.safetensors --outdir outputs/mine
     ```
     """
+    from inkbloom.apps.cli.storage import open_library
     from inkbloom.pipelines.metadata import read_metadata
     from inkbloom.pipelines.saving import prepare_folder, save_picture
     from inkbloom.pipelines.verification import differences, load_like, paintable, repaint
@@ -39,7 +43,7 @@ def reproduce(
     metadata = read_metadata(picture)
     request = paintable(metadata)
     prepare_folder(outdir)
-    model = load_like(request, ckpt, device=device, dtype=dtype, config=config)
+    model = load_like(request, ckpt, device=device, dtype=dtype, config=config, library=open_library(models_dir))
     result = repaint(model, request, metadata.stages)
     for line in (*metadata.warnings, *differences(model, request), *result.warnings):
         print(f"inkbloom: {line}", file=sys.stderr)

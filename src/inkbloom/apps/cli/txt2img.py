@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, validators
 
+from inkbloom.apps.cli.models import MODELS
 from inkbloom.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -144,6 +145,18 @@ class Txt2ImgOptions:
             help="A folder of files for `__name__`; turns on --variants; repeatable.",
         ),
     ] = field(default=())
+    models_dir: Annotated[
+        Path,
+        _flag(
+            "--models-dir",
+            group=MODERN,
+            env_var="INKBLOOM_MODELS",
+            help="Where prompts find <lora:NAME:0.8> and embeddings.",
+        ),
+    ] = MODELS
+    lenient: Annotated[
+        bool, _switch("--lenient", group=MODERN, help="Unknown names in prompts are a warning, not an error.")
+    ] = False
     sampler: Annotated[
         str | None,
         _flag("--sampler", group=MODERN, help='Such as "Euler a" or "DPM++ 2M Karras". [default: the model\'s]'),
@@ -208,10 +221,17 @@ def txt2img(
     prompts = _prompts(words, options)
     request = _request(prompts, options)
 
+    from inkbloom.apps.cli.storage import open_library
     from inkbloom.pipelines.stable_diffusion import StableDiffusion
 
     model = StableDiffusion.load(
-        options.ckpt, device=options.device, dtype=_dtype(options), ema=options.ema, config=options.config
+        options.ckpt,
+        device=options.device,
+        dtype=_dtype(options),
+        ema=options.ema,
+        config=options.config,
+        library=open_library(options.models_dir),
+        lenient=options.lenient,
     )
     _check_latents(model, options)
     return _Run(model, model.resolve(request), prompts, options).paint()
@@ -395,7 +415,7 @@ class _Run:
                     texts = {"prompt": prompt, "negative_prompt": negative}
                     own = {**texts, "seed": seed, "num_images": 1, "batch_size": 1}
                     batch.append(type(self.request)(**self.request.model_dump() | own))
-                    self.model.prompts.parse(batch[-1])
+                    self.model.prompts.read(batch[-1])
                     number += 1
                 yield batch
 

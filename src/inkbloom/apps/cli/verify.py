@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from inkbloom.apps.cli.models import MODELS, ModelsDir
+
 DIFFERS = 1
 """The exit code of a picture that was made again, but not the same."""
 
@@ -21,6 +23,7 @@ def verify(
     config: Annotated[Path | None, Parameter(help="CompVis YAML of the model. [default: read off the file]")] = None,
     device: Annotated[str | None, Parameter(help="cuda, cuda:1, mps or cpu. [default: the picture's]")] = None,
     dtype: Annotated[str | None, Parameter(help="float32, bfloat16 or float16. [default: the picture's]")] = None,
+    models_dir: ModelsDir = MODELS,
 ) -> int:
     """Make a picture again and compare.
 
@@ -33,11 +36,19 @@ def verify(
     inkbloom verify found.jpg --ckpt model.safetensors
     ```
     """
+    from inkbloom.apps.cli.storage import open_library
     from inkbloom.pipelines.metadata import read_metadata
     from inkbloom.pipelines.verification import load_like, paintable
     from inkbloom.pipelines.verification import verify as compare
 
-    model = load_like(paintable(read_metadata(picture)), ckpt, device=device, dtype=dtype, config=config)
+    model = load_like(
+        paintable(read_metadata(picture)),
+        ckpt,
+        device=device,
+        dtype=dtype,
+        config=config,
+        library=open_library(models_dir),
+    )
     verdict = compare(model, picture)
     print(verdict.explanation)
     for line in verdict.notes:

@@ -214,8 +214,9 @@ def infotext(request: ResolvedRequest, *, with_prompt: bool = True) -> str:
     if request.negative_prompt and with_prompt:
         lines.append(f"{NEGATIVE} {request.negative_prompt}")
     pairs = [f"{key}: {_quote(value)}" for key, value in _values(request).items() if value is not None]
-    if request.model_hash is not None:
-        pairs.append(f"Hashes: {json.dumps({'model': request.model_hash})}")
+    model = {} if request.model_hash is None else {"model": request.model_hash}
+    if hashes := model | (request.network_hashes if with_prompt else {}):  # their names are words of the prompt
+        pairs.append(f"Hashes: {json.dumps(hashes)}")
     return "\n".join([*lines, ", ".join(pairs)])
 
 

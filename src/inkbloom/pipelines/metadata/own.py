@@ -34,7 +34,10 @@ def to_record(request: ResolvedRequest, stages: StageHashes | None) -> str:
 def without_prompt(request: ResolvedRequest) -> str:
     """The record of all but the prompts; nor has it hashes of stages, by which a guessed prompt could be tried."""
     return json.dumps(
-        {"program": PROGRAM, "request": request.model_dump(mode="json", exclude={"prompt", "negative_prompt"})}
+        {
+            "program": PROGRAM,
+            "request": request.model_dump(mode="json", exclude={"prompt", "negative_prompt", "network_hashes"}),
+        }
     )
 
 
