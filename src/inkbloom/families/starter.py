@@ -32,5 +32,5 @@ STARTER = ModelSpec(
     default_sampler="DDIM",
     default_schedule="trailing",
     default_steps=30,
-    default_guidance_scale=4.0,
+    default_guidance_scale=2.0,
 )
