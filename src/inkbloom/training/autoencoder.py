@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from inkbloom.core.types import Image
 from inkbloom.models.autoencoder import AutoencoderKL
-from inkbloom.training.ema import Ema, averaged
+from inkbloom.training.ema import averaged
+from inkbloom.training.learner import Learner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,8 @@ class AutoencoderJob:
         self.pictures, self.held_out = pictures, held_out
         self.settings = settings
         self.device = next(model.parameters()).device
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-        self.ema = Ema(model, settings.ema_decay)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+        self.learner = Learner(model, optimizer, settings.ema_decay)
 
     def train_step(self, step: int, learning_rate: float) -> dict[str, float]:
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
@@ -60,18 +61,13 @@ class AutoencoderJob:
         reconstruction = reconstruction_loss(picture.float(), batch)
         kl = latents.kl().mean() / latents.mean[0].numel()
         loss = reconstruction + self.settings.kl_weight * kl.float()
-        self.optimizer.param_groups[0]["lr"] = learning_rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.ema.update(self.model)
+        self.learner.learn(loss, learning_rate)
         return {"loss": loss.item(), "kl": kl.item()}
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """Mean PSNR in dB of whole held-out pictures, by the averaged weights."""
-        with averaged(self.model, self.ema), torch.autocast(self.device.type, torch.bfloat16):
+        with averaged(self.model, self.learner.ema), torch.autocast(self.device.type, torch.bfloat16):
             errors = []
             for chunk in self.held_out.split(32):
                 target = to_image(chunk).to(self.device)
@@ -80,16 +76,10 @@ class AutoencoderJob:
         return {"psnr": (10 * torch.log10(4.0 / torch.cat(errors))).mean().item()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
+        return self.learner.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.learner.load_state_dict(state)
 
     def _crops(self, generator: torch.Generator) -> Image:
         size, grid = self.settings.crop, self.settings.crop_grid

@@ -13,7 +13,8 @@ from inkbloom.models.unet import UNet
 from inkbloom.sampling.prediction import Prediction, target
 from inkbloom.sampling.process import add_noise
 from inkbloom.sampling.schedules import NoiseSchedule
-from inkbloom.training.ema import Ema, averaged
+from inkbloom.training.ema import averaged
+from inkbloom.training.learner import Learner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +68,10 @@ class DiffusionJob:
         self.prediction: Prediction = prediction
         self.device = unet.conv_in.weight.device
         self.data, self.held_out, self.settings = data, held_out, settings
-        self.optimizer = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             unet.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
         )
-        self.ema = Ema(unet, settings.ema_decay)
+        self.learner = Learner(unet, optimizer, settings.ema_decay)
 
     def train_step(self, step: int, learning_rate: float) -> dict[str, float]:
         data, size = self.data, self.settings.batch_size
@@ -88,13 +89,8 @@ class DiffusionJob:
             weights = data.weights[chosen].to(self.device)
             errors = errors * (weights / weights.mean())
         loss = errors.mean()
-        self.optimizer.param_groups[0]["lr"] = learning_rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
-        self.optimizer.step()
-        self.ema.update(self.unet)
-        return {"loss": loss.item(), "gradient_norm": norm.item()}
+        norm = self.learner.learn(loss, learning_rate)
+        return {"loss": loss.item(), "gradient_norm": norm}
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -102,7 +98,7 @@ class DiffusionJob:
         latents, ids = self.held_out
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
         t = ((torch.arange(len(latents)) + 0.5) * (self.noise_schedule.timesteps / len(latents))).long()
-        with averaged(self.unet, self.ema):
+        with averaged(self.unet, self.learner.ema):
             errors = [
                 self._errors(*chunk)
                 for chunk in zip(*(tensor.split(32) for tensor in (latents, noise, t, ids)), strict=True)
@@ -110,16 +106,10 @@ class DiffusionJob:
         return {"held_out_loss": torch.cat(errors).mean().item()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "unet": self.unet.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
+        return self.learner.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.unet.load_state_dict(state["unet"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.learner.load_state_dict(state)
 
     def _errors(self, latents: Latent, noise: Latent, t: Tensor, ids: TokenIds) -> Latent:
         """Squared errors of the prediction; `t` stays on the CPU."""

@@ -37,10 +37,10 @@ def train_autoencoder(
     crops = AutoencoderJob(model, pictures, held_out, AutoencoderSettings(batch_size=32, crop=64, seed=seed))
     rate = LearningRate(peak=2e-3)
     run(crops, folder / "crops", budget.part(CROPS_SHARE), rate, on_progress=on_progress)
-    crops.ema.copy_to(model)
+    crops.learner.ema.copy_to(model)
 
     whole = AutoencoderJob(model, pictures, held_out, AutoencoderSettings(batch_size=8, crop=128, seed=seed))
     rate = LearningRate(peak=8e-4, warmup_steps=50, decay_from=0.3)
     run(whole, folder / "whole", budget.part(1 - CROPS_SHARE), rate, on_progress=on_progress)
-    whole.ema.copy_to(model)
+    whole.learner.ema.copy_to(model)
     return model.eval().requires_grad_(False)

@@ -112,7 +112,7 @@ def train_diffusion(
         settings=DiffusionSettings(seed=seed),
     )
     run(job, folder, budget, LearningRate(peak=6e-4, warmup_steps=300), on_progress=on_progress)
-    job.ema.copy_to(unet)
+    job.learner.ema.copy_to(unet)
     return unet.eval().requires_grad_(False), scale
 
 

@@ -24,7 +24,8 @@ from inkbloom.checkpoints.tensors import open_tensors
 from inkbloom.core.errors import KeyMismatchError, RequestError
 from inkbloom.core.types import Float, Image, Int
 from inkbloom.training.autoencoder import to_image
-from inkbloom.training.ema import Ema, averaged
+from inkbloom.training.ema import averaged
+from inkbloom.training.learner import Learner
 from inkbloom.training.loop import Budget, LearningRate, Progress, run
 from inkbloom.training.starter.catalogue import COLOR_NAMES, OBJECTS, PLACE_NAMES
 from inkbloom.training.starter.scenes import BASE_SIZE, Scene, render, sample_scenes
@@ -173,8 +174,8 @@ class JudgeJob:
     def __init__(self, judge: Judge, *, seed: int = 0, batch_size: int = 48, num_test: int = 512) -> None:
         self.judge, self.seed, self.batch_size = judge, seed, batch_size
         self.device = judge.stem.weight.device
-        self.optimizer = torch.optim.AdamW(judge.parameters(), lr=0.0, weight_decay=0.01)
-        self.ema = Ema(judge, 0.995)
+        optimizer = torch.optim.AdamW(judge.parameters(), lr=0.0, weight_decay=0.01)
+        self.learner = Learner(judge, optimizer, 0.995)
         self.test = _test_scenes(num_test, seed)
 
     def train_step(self, step: int, learning_rate: float) -> dict[str, float]:
@@ -183,30 +184,19 @@ class JudgeJob:
         images = soften(to_image(render(scenes)).to(self.device), generator)
         with torch.autocast(self.device.type, torch.bfloat16):
             loss = judge_loss(self.judge(images), scenes)
-        self.optimizer.param_groups[0]["lr"] = learning_rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.judge.parameters(), 1.0)
-        self.optimizer.step()
-        self.ema.update(self.judge)
+        self.learner.learn(loss, learning_rate)
         return {"loss": loss.item()}
 
     def evaluate(self) -> dict[str, float]:
-        with averaged(self.judge, self.ema):
+        with averaged(self.judge, self.learner.ema):
             scores = self.judge.score(render(self.test), self.test)
         return {name: value for name, value in vars(scores).items() if value is not None}
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "judge": self.judge.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
+        return self.learner.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.judge.load_state_dict(state["judge"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.learner.load_state_dict(state)
 
 
 def judge_loss(logits: Logits, scenes: Sequence[Scene]) -> Tensor:
@@ -235,7 +225,7 @@ def train_judge(
     judge = Judge()
     job = JudgeJob(judge, seed=seed)
     run(job, folder, budget, LearningRate(peak=3e-3, warmup_steps=100, decay_from=0.4), on_progress=on_progress)
-    job.ema.copy_to(judge)
+    job.learner.ema.copy_to(judge)
     return judge.eval().requires_grad_(False)
 
 

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from inkbloom.core.types import TokenIds
 from inkbloom.models.clip_text import ClipText, ClipTextSpec
 from inkbloom.text.tokenizer import Tokenizer
-from inkbloom.training.ema import Ema, averaged
+from inkbloom.training.ema import averaged
+from inkbloom.training.learner import Learner
 from inkbloom.training.loop import Budget, LearningRate, Progress, run
 from inkbloom.training.starter.captions import caption
 from inkbloom.training.starter.catalogue import COLOR_NAMES, COLUMNS, OBJECTS, PLACE_NAMES, SIZES
@@ -65,8 +66,8 @@ class TextJob:
         self.device = text.position_embedding.device
         self.scenes = sample_scenes(NUM_SCENES, seed=seed, held_out=False)
         self.held_out = sample_scenes(NUM_HELD_OUT, seed=seed + 1, held_out=True)
-        self.optimizer = torch.optim.AdamW(self.networks.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.01)
-        self.ema = Ema(self.networks, 0.99)
+        optimizer = torch.optim.AdamW(self.networks.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.01)
+        self.learner = Learner(self.networks, optimizer, 0.99)
 
     def train_step(self, step: int, learning_rate: float) -> dict[str, float]:
         rng = random.Random(f"{self.seed} {step}")
@@ -82,12 +83,7 @@ class TextJob:
             for answer, wanted in zip(answers, self._wanted(scenes), strict=True)
         ]
         loss = torch.stack(losses).sum()
-        self.optimizer.param_groups[0]["lr"] = learning_rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.networks.parameters(), 1.0)
-        self.optimizer.step()
-        self.ema.update(self.networks)
+        self.learner.learn(loss, learning_rate)
         return {"loss": loss.item()}
 
     @torch.no_grad()
@@ -97,23 +93,17 @@ class TextJob:
         wanted = self._wanted(self.held_out)
         ends = (ids == self.tokenizer.eos_id).int().argmax(dim=1)
         right = torch.ones(len(ids), dtype=torch.bool, device=self.device)
-        with averaged(self.networks, self.ema):
+        with averaged(self.networks, self.learner.ema):
             for at in (ends, torch.full_like(ends, ids.shape[1] - 1)):
                 for answer, truth in zip(self._answers(ids, at), wanted, strict=True):
                     right &= (answer.argmax(dim=1) == truth) | (truth == NONE)
         return {"understood": right.float().mean().item()}
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "networks": self.networks.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
+        return self.learner.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.networks.load_state_dict(state["networks"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.learner.load_state_dict(state)
 
     def _tokens(self, scenes: list[Scene], rng: random.Random) -> TokenIds:
         text: Any = self.networks["text"]
@@ -143,5 +133,5 @@ def train_text(
     text = ClipText(spec).to(device)
     job = TextJob(text, tokenizer, seed=seed)
     run(job, folder, budget, LearningRate(peak=2e-3, warmup_steps=50, decay_from=0.3), on_progress=on_progress)
-    job.ema.copy_to(job.networks)
+    job.learner.ema.copy_to(job.networks)
     return text.eval().requires_grad_(False)
