@@ -59,7 +59,7 @@ class ByHand(Denoiser):
 
 def by_hand(model: StableDiffusion, at, sampler: str = "Euler") -> torch.Tensor:
     request = model.resolve(GenerationRequest(prompt="", seed=7, steps=STEPS, sampler=sampler))
-    sigmas = model._make_sigmas(request)
+    sigmas = model.painter.sigmas(request)
     x = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(7))[None] * sigmas[0].item()
     with torch.inference_mode():
         return find_sampler(sampler).function(ByHand(model, at), x, sigmas)

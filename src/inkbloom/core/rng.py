@@ -4,6 +4,7 @@ Streams of a picture with seed s:
     initial noise, then all normal draws    one generator seeded with s (as A1111, and diffusers with a list of them)
     with `eta_noise_seed_delta` d           all but the initial noise from a fresh one seeded with s + d (A1111's ENSD)
     Brownian path                           a generator seeded with s XOR the eight ASCII bytes "BROWNIAN"
+    variation of seed v                     the initial noise goes towards that of a generator seeded with v
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
@@ -24,6 +26,16 @@ NoiseSource = Literal["cpu", "nv"]
 
 _BROWNIAN = int.from_bytes(b"BROWNIAN")
 _SEEDS = 2**64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """How the initial noise of a run leaves that of its seeds, as A1111's "Extra" seed options have it."""
+
+    seeds: Sequence[int]
+    """One for each picture."""
+    strength: float
+    """0 to 1: `slerp` from the seed's noise to that of the variation's seed."""
 
 
 class ImageNoise:
@@ -43,7 +55,11 @@ class ImageNoise:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         eta_noise_seed_delta: int = 0,
+        variation: Variation | None = None,
+        resize_from: tuple[int, int] | None = None,
     ) -> None:
+        """`resize_from` (height, width) makes the initial noise as for latents of that size, and sets it into the
+        middle of this size's, so that what it shows stays."""
         if source not in get_args(NoiseSource):
             raise RequestError(f'Unknown noise source "{source}".{nearest(source, get_args(NoiseSource))}')
         if not seeds:
@@ -55,6 +71,8 @@ class ImageNoise:
         streams = self._open(seeds)
         # Drawn at once, so that later draws do not depend on whether the initial noise was asked for
         self._initial = self._draw(streams)
+        if variation is not None or resize_from is not None:
+            self._initial = self._varied(seeds, variation, resize_from or shape[1:])
         if eta_noise_seed_delta:
             streams = self._open([(seed + eta_noise_seed_delta) % _SEEDS for seed in seeds])
         self._streams = streams
@@ -62,6 +80,14 @@ class ImageNoise:
         # The known points of the path, by increasing sigma; it starts as W(0) = 0
         self._path_sigmas = [0.0]
         self._path = [torch.zeros_like(self._initial)]
+
+    def _varied(self, seeds: Sequence[int], variation: Variation | None, size: tuple[int, ...]) -> Tensor:
+        shape = self._shape[0], *size
+        noise = torch.stack([_randn(stream, shape) for stream in self._open(seeds)])
+        if variation is not None:
+            other = torch.stack([_randn(stream, shape) for stream in self._open(variation.seeds)])
+            noise = torch.stack([slerp(a, b, variation.strength) for a, b in zip(noise, other, strict=True)])
+        return _set_into(self._initial, noise)
 
     def initial(self) -> Latent:
         """The first standard normal draw of every picture, the same at each call."""
@@ -117,3 +143,30 @@ def _randn(stream: torch.Generator | PhiloxGenerator, shape: tuple[int, ...]) ->
     if isinstance(stream, PhiloxGenerator):
         return torch.from_numpy(stream.randn(shape))
     return torch.randn(shape, generator=stream, dtype=torch.float32)
+
+
+def slerp(a: Tensor, b: Tensor, amount: float) -> Tensor:
+    """From `a` (amount 0) to `b` (1), both (c, h, w), along great circles (Shoemake 1985).
+
+    The vectors are the columns, each for itself, as in A1111. Where they point nearly the same way on the average, the
+    straight line.
+    """
+    unit_a, unit_b = (noise / noise.norm(dim=1, keepdim=True) for noise in (a, b))
+    cosine = (unit_a * unit_b).sum(dim=1, keepdim=True)
+    if cosine.mean() > 0.9995:
+        return torch.lerp(a, b, amount)
+    angle = cosine.acos()
+    return (((1 - amount) * angle).sin() * a + (amount * angle).sin() * b) / angle.sin()
+
+
+def _set_into(canvas: Tensor, patch: Tensor) -> Tensor:
+    """`canvas` with the middle of `patch` in its middle."""
+    result = canvas.clone()
+    here, there = [], []
+    for large, small in zip(canvas.shape[2:], patch.shape[2:], strict=True):
+        offset = (large - small) // 2
+        length = min(large, small)
+        here.append(slice(max(0, offset), max(0, offset) + length))
+        there.append(slice(max(0, -offset), max(0, -offset) + length))
+    result[:, :, here[0], here[1]] = patch[:, :, there[0], there[1]]
+    return result

@@ -56,7 +56,7 @@ class AutoencoderKL(nn.Module):
     def __init__(self, spec: AutoencoderSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.encoder = Encoder(spec)
+        self.encoder = Encoder(spec, 2 * spec.latent_channels)
         self.decoder = Decoder(spec)
         self.quant_conv = nn.Conv2d(2 * spec.latent_channels, 2 * spec.latent_channels, 1)
         self.post_quant_conv = nn.Conv2d(spec.latent_channels, spec.latent_channels, 1)
@@ -102,7 +102,7 @@ class DecoderLevel(nn.Module):
 
 
 class Encoder(nn.Module):
-    def __init__(self, spec: AutoencoderSpec) -> None:
+    def __init__(self, spec: AutoencoderSpec, out_channels: int) -> None:
         super().__init__()
         widths = spec.level_channels
         self.conv_in = nn.Conv2d(3, widths[0], 3, padding=1)
@@ -112,7 +112,7 @@ class Encoder(nn.Module):
         )
         self.mid = AutoencoderMid(spec, widths[-1])
         self.norm_out = nn.GroupNorm(spec.norm_groups, widths[-1], eps=NORM_EPS)
-        self.conv_out = nn.Conv2d(widths[-1], 2 * spec.latent_channels, 3, padding=1)
+        self.conv_out = nn.Conv2d(widths[-1], out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_in(x)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -53,10 +53,23 @@ class ClipText(nn.Module):
         return self.final_norm(x)
 
 
+class ClipLayerSpec(Protocol):
+    """What a layer needs to know of the transformer that it is in."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def num_heads(self) -> int: ...
+    @property
+    def activation(self) -> Literal["quick_gelu", "gelu"]: ...
+
+
 class ClipLayer(nn.Module):
-    def __init__(self, spec: ClipTextSpec) -> None:
+    """One layer of CLIP's transformers: the text's is `causal` (a token sees those before it), the picture's is not."""
+
+    def __init__(self, spec: ClipLayerSpec, *, causal: bool = True) -> None:
         super().__init__()
-        self.activation = spec.activation
+        self.activation, self.causal = spec.activation, causal
         self.norm1 = nn.LayerNorm(spec.width)
         self.attention = Attention(spec.width, spec.num_heads, qkv_bias=True)
         self.norm2 = nn.LayerNorm(spec.width)
@@ -64,7 +77,7 @@ class ClipLayer(nn.Module):
         self.fc2 = nn.Linear(4 * spec.width, spec.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x), causal=True)
+        x = x + self.attention(self.norm1(x), causal=self.causal)
         return x + self.fc2(self._activate(self.fc1(self.norm2(x))))
 
     def _activate(self, x: Tensor) -> Tensor:

@@ -15,9 +15,11 @@ from torch.nn import functional as F
 from inkbloom.core.types import Conditioning, Latent
 from inkbloom.nn.blocks import Downsample, ResnetBlock, Upsample
 from inkbloom.nn.embeddings import sinusoidal_embedding
+from inkbloom.nn.steering import Steering
 from inkbloom.nn.transformer import SpatialTransformer
 
 NORM_EPS = 1e-5
+UNSTEERED = Steering()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,52 +63,71 @@ SD1_UNET = UNetSpec(
 )
 
 
-class UNet(nn.Module):
+class WayDown(nn.Module):
+    """The half of a U-Net that a ControlNet copies: time, the levels on the way down, and the middle."""
+
     def __init__(self, spec: UNetSpec) -> None:
         super().__init__()
         self.spec = spec
-        first, last = spec.levels[0].channels, spec.levels[-1].channels
+        first = spec.levels[0].channels
         self.time_in = nn.Linear(first, spec.time_dim)
         self.time_out = nn.Linear(spec.time_dim, spec.time_dim)
         self.conv_in = nn.Conv2d(spec.in_channels, first, 3, padding=1)
 
         # The channels of every kept feature map, in the order in which the way down makes them.
-        kept = [first]
+        self.kept_channels = [first]
         self.down = nn.ModuleList()
         for i, level in enumerate(spec.levels):
-            self.down.append(DownLevel(spec, level, kept[-1], is_last=i == len(spec.levels) - 1))
-            kept += [level.channels] * (level.num_blocks + (i < len(spec.levels) - 1))
+            is_last = i == len(spec.levels) - 1
+            self.down.append(DownLevel(spec, level, self.kept_channels[-1], is_last=is_last))
+            self.kept_channels += [level.channels] * (level.num_blocks + (not is_last))
 
         self.mid = MidBlock(spec)
 
+    def embed_time(self, t: Tensor, dtype: torch.dtype) -> Tensor:
+        time = sinusoidal_embedding(t, self.time_in.in_features).to(dtype)
+        return self.time_out(F.silu(self.time_in(time)))
+
+    def descend(self, x: Tensor, time: Tensor, context: Tensor, steering: Steering) -> tuple[Tensor, list[Tensor]]:
+        """From what `conv_in` made of the latent to the middle block's output, and all that was kept before it."""
+        kept = [x]
+        for i, level in enumerate(self.down):
+            x = level(x, time, context, kept, steering, steering.levels[i] if steering.levels else None)
+        return self.mid(x, time, context, steering), kept
+
+
+class UNet(WayDown):
+    def __init__(self, spec: UNetSpec) -> None:
+        super().__init__(spec)
+        first, last = spec.levels[0].channels, spec.levels[-1].channels
+        unused = list(self.kept_channels)
         self.up = nn.ModuleList()
         channels = last
         for i, level in reversed(list(enumerate(spec.levels))):
-            skips = [kept.pop() for _ in range(level.num_blocks + 1)]
+            skips = [unused.pop() for _ in range(level.num_blocks + 1)]
             self.up.append(UpLevel(spec, level, channels, skips, is_last=i == 0))
             channels = level.channels
 
         self.norm_out = nn.GroupNorm(spec.norm_groups, first, eps=NORM_EPS)
         self.conv_out = nn.Conv2d(first, spec.out_channels, 3, padding=1)
 
-    def forward(self, x: Latent, t: Tensor, context: Conditioning) -> Latent:
+    def forward(self, x: Latent, t: Tensor, context: Conditioning, steering: Steering = UNSTEERED) -> Latent:
         """Predict from `x` (variance-preserving frame, unit variance) at time steps `t` (batch,) in [0, 999]."""
         # Time
-        time = sinusoidal_embedding(t, self.time_in.in_features).to(x.dtype)
-        time = self.time_out(F.silu(self.time_in(time)))
+        time = self.embed_time(t, x.dtype)
 
-        # Down
-        x = self.conv_in(x)
-        kept = [x]
-        for level in self.down:
-            x = level(x, time, context, kept)
+        # Down, and middle
+        x, kept = self.descend(self.conv_in(x), time, context, steering)
 
-        # Middle
-        x = self.mid(x, time, context)
+        # Control
+        if steering.middle is not None:
+            x = x + steering.middle
+        if steering.skips:
+            kept = [skip + added for skip, added in zip(kept, steering.skips, strict=True)]
 
         # Up
         for level in self.up:
-            x = level(x, time, context, kept)
+            x = level(x, time, context, kept, steering)
 
         # Out
         return self.conv_out(F.silu(self.norm_out(x)))
@@ -136,11 +157,15 @@ class DownLevel(nn.Module):
         self.transformers = nn.ModuleList(_transformer(spec, level, depth) for _ in self.resnets if depth)
         self.downsample = None if is_last else Downsample(level.channels, pad_all=True)
 
-    def forward(self, x: Tensor, time: Tensor, context: Tensor, kept: list[Tensor]) -> Tensor:
+    def forward(
+        self, x: Tensor, time: Tensor, context: Tensor, kept: list[Tensor], steering: Steering, added: Tensor | None
+    ) -> Tensor:
         for i, resnet in enumerate(self.resnets):
             x = resnet(x, time)
             if self.transformers:
-                x = self.transformers[i](x, context)
+                x = self.transformers[i](x, context, steering.beside)
+            if added is not None and i == len(self.resnets) - 1:
+                x = x + added
             kept.append(x)
         if self.downsample is not None:
             x = self.downsample(x)
@@ -156,9 +181,9 @@ class MidBlock(nn.Module):
         self.transformer = _transformer(spec, level, spec.mid_transformer_depth)
         self.resnet2 = _resnet(spec, level.channels, level.channels)
 
-    def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, context: Tensor, steering: Steering) -> Tensor:
         x = self.resnet1(x, time)
-        x = self.transformer(x, context)
+        x = self.transformer(x, context, steering.beside)
         return self.resnet2(x, time)
 
 
@@ -175,11 +200,13 @@ class UpLevel(nn.Module):
         self.transformers = nn.ModuleList(_transformer(spec, level, depth) for _ in self.resnets if depth)
         self.upsample = None if is_last else Upsample(level.channels)
 
-    def forward(self, x: Tensor, time: Tensor, context: Tensor, kept: list[Tensor]) -> Tensor:
+    def forward(
+        self, x: Tensor, time: Tensor, context: Tensor, kept: list[Tensor], steering: Steering
+    ) -> Tensor:
         for i, resnet in enumerate(self.resnets):
             x = resnet(torch.cat([x, kept.pop()], dim=1), time)
             if self.transformers:
-                x = self.transformers[i](x, context)
+                x = self.transformers[i](x, context, steering.beside)
         if self.upsample is not None:
             x = self.upsample(x, kept[-1].shape[2:])
         return x

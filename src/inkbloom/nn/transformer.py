@@ -1,9 +1,13 @@
 """The spatial transformer: where the picture looks at itself, and at the prompt (Rombach et al. 2022, section 3.3)."""
 
+from collections.abc import Mapping, Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inkbloom.nn.attention import Attention
+from inkbloom.nn.attention import Attention, Beside
+
+NOTHING: Mapping[Attention, Sequence[Beside]] = {}
 
 
 class GatedFeedForward(nn.Module):
@@ -31,9 +35,12 @@ class TransformerBlock(nn.Module):
         self.norm3 = nn.LayerNorm(dim)
         self.feed_forward = GatedFeedForward(dim)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor, beside: Mapping[Attention, Sequence[Beside]] = NOTHING
+    ) -> Tensor:
         x = x + self.self_attention(self.norm1(x))
-        x = x + self.cross_attention(self.norm2(x), context)
+        cross = self.cross_attention
+        x = x + cross(self.norm2(x), context, beside=beside.get(cross, ()))
         return x + self.feed_forward(self.norm3(x))
 
 
@@ -61,7 +68,10 @@ class SpatialTransformer(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(channels, num_heads, context_dim) for _ in range(depth))
         self.proj_out = nn.Linear(channels, channels) if linear_projection else nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor, beside: Mapping[Attention, Sequence[Beside]] = NOTHING
+    ) -> Tensor:
+        """`beside` are further keys and values of its blocks' cross-attentions, as in `nn.steering.Steering`."""
         size = x.shape[2:]
         hidden = self.norm(x)
         if self.linear_projection:
@@ -69,7 +79,7 @@ class SpatialTransformer(nn.Module):
         else:
             hidden = self.proj_in(hidden).flatten(2).transpose(1, 2)  # b (h w) c
         for block in self.blocks:
-            hidden = block(hidden, context)
+            hidden = block(hidden, context, beside)
         if self.linear_projection:
             hidden = self.proj_out(hidden).transpose(1, 2).unflatten(2, size)  # b c h w
         else:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image as PILImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from inkbloom.core.errors import RequestError
+from inkbloom.core.pictures import as_rgb, reading
 from inkbloom.core.types import Image, Latent
 
 GRID_PADDING = 2
@@ -32,30 +33,12 @@ def to_pictures(images: Image) -> list[PILImage.Image]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[PILImage.Image]:
-    """A picture file, not yet decoded. Whatever goes wrong within becomes a `RequestError` of one line.
-
-    It says that the file is missing, no picture, damaged, or so large that Pillow takes it for an attack.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of slips in EXIF that Pillow reads over
-            warnings.simplefilter("error", PILImage.DecompressionBombWarning)
-            with PILImage.open(path) as file:
-                yield file
-    except RequestError:
-        raise
-    except FileNotFoundError:
-        raise RequestError(f'There is no picture "{path}".') from None
-    except IsADirectoryError:
-        raise RequestError(f'"{path}" is a folder, not a picture.') from None
-    except UnidentifiedImageError:
-        raise RequestError(f'"{path}" is not a picture in a format that Pillow reads (PNG, JPEG, WebP, ...).') from None
-    except (PILImage.DecompressionBombWarning, PILImage.DecompressionBombError):
-        limit = f"{PILImage.MAX_IMAGE_PIXELS or 0:,}"
-        raise RequestError(f'"{path}" has too many pixels; at most {limit} are read.') from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble over in a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RequestError(f'"{path}" cannot be read as a picture: {reason.rstrip(".")}.') from None
+    """A picture file, not yet decoded, without Pillow's warnings. `RequestError` as in `core.pictures.reading`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of slips in EXIF that Pillow reads over
+        warnings.simplefilter("error", PILImage.DecompressionBombWarning)
+        with reading(path) as file:
+            yield file
 
 
 def open_picture(path: Path) -> PILImage.Image:
@@ -64,18 +47,7 @@ def open_picture(path: Path) -> PILImage.Image:
     EXIF rotation is applied; 16-bit greys are scaled down; transparent places become white.
     """
     with opened(path) as file:
-        return _as_rgb(ImageOps.exif_transpose(file))
-
-
-def _as_rgb(picture: PILImage.Image) -> PILImage.Image:
-    if picture.mode.startswith("I"):  # 16-bit greys; Pillow's own conversion clips them
-        levels = np.asarray(picture).astype(np.int64).clip(0, 65535)
-        return PILImage.fromarray((levels / 257).round().astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = PILImage.new("RGBA", picture.size, "white")
-        return PILImage.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+        return as_rgb(ImageOps.exif_transpose(file))
 
 
 def crop_to_multiple(picture: PILImage.Image, multiple: int) -> PILImage.Image:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from inkbloom.checkpoints.adapters import AdapterUse
+from inkbloom.checkpoints.hashes import a1111_hash
 from inkbloom.core.types import Conditioning, TokenIds
 from inkbloom.models.clip_text import ClipText
 from inkbloom.pipelines.adapters import Adapters, RowCounts, short_hashes
@@ -120,10 +122,14 @@ class PromptReader:
         chunker = self._chunker(request, vectors, on_unknown)
         rows = [row for chunk in _chunks((prompt, negative), chunker) for row in chunk.embeddings]
         bundled = {one.name for use in uses.values() for one in use.file.embeddings}  # the LoRA's hash covers them
-        names = {row.name for row in rows} - bundled
-        embedded = {f"embed:{name}": self._adapters.embeddings.hash(name) for name in sorted(names)}
+        names = [name for name in dict.fromkeys(row.name for row in rows) if name not in bundled]
+        embedded = {f"embed:{name}": self._adapters.embeddings.hash(name) for name in names}
+        hashes = {
+            "network_hashes": short_hashes(uses) | embedded,
+            "a1111_hashes": _a1111_hashes(uses, {name: self._adapters.embeddings.path(name) for name in names}),
+        }
         return ReadRequest(
-            request=request.model_copy(update={"network_hashes": short_hashes(uses) | embedded}),
+            request=request.model_copy(update=hashes),
             prompt=prompt,
             negative=negative,
             uses=tuple(uses.values()),
@@ -173,6 +179,16 @@ class PromptReader:
             chunk_tokens=self._text.spec.max_tokens - 2,
             on_unknown=on_unknown,
         )
+
+
+def _a1111_hashes(uses: Mapping[str, AdapterUse], embeddings: Mapping[str, Path]) -> dict[str, str]:
+    """A1111's hashes of LoRAs and embeddings, by their names without the marks that would part its list of them."""
+    found = {f"lora:{_plain(name)}": a1111_hash(use.file.path, use.file.metadata) for name, use in uses.items()}
+    return found | {f"embed:{_plain(name)}": a1111_hash(path) for name, path in embeddings.items()}
+
+
+def _plain(name: str) -> str:
+    return name.replace(":", "").replace(",", "")
 
 
 def _chunks(prompts: Sequence[ParsedPrompt], chunker: Chunker) -> list[Chunk]:

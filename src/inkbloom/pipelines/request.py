@@ -13,6 +13,8 @@ from annotated_types import Ge, Le, MultipleOf
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from inkbloom.core.errors import RequestError, nearest
+from inkbloom.pipelines.control.unit import ControlUnit, explain
+from inkbloom.pipelines.editing.sources import PictureSource
 
 if TYPE_CHECKING:
     from inkbloom.families.spec import ModelSpec
@@ -54,12 +56,52 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     seed: int | None = Field(None, ge=-1, le=MAX_SEED, description="None or -1 = random; picture i takes seed + i")
     num_images: int = Field(1, ge=1, le=10_000, description="how many pictures")
     batch_size: int = Field(1, ge=1, le=1024, description="at most so many at once; does not change the pictures")
+    variation_seed: int | None = Field(None, ge=-1, le=MAX_SEED, description="of the noise to go towards")
+    variation_strength: float = Field(0.0, ge=0, le=1, description="how far; above 0 the variation seed counts up")
+    seed_width: int | None = Field(
+        None, ge=64, le=8192, multiple_of=8, description="seed resize: noise as of that size"
+    )
+    seed_height: int | None = Field(
+        None, ge=64, le=8192, multiple_of=8, description="seed resize: noise as of that size"
+    )
+    tiling: Literal["none", "x", "y", "both"] = Field("none", description="the axes along which the picture repeats")
+    init_image: PictureSource | None = Field(None, description="the picture to start from")
+    strength: float = Field(0.75, ge=0, le=1, description="how much of it is new: 0 keeps it, 1 keeps nothing")
+    step_rule: Literal["a1111", "exact", "diffusers"] = Field(
+        "a1111", description="how many of the steps run: strength * steps, or with exact all of them"
+    )
+    resize_mode: Literal["stretch", "crop", "fill", "latent"] = Field(
+        "stretch", description="how it comes to another size than its own"
+    )
+    noise_multiplier: float = Field(1.0, ge=0, le=2, description="of the noise it is given")
+    extra_noise: float = Field(0.0, ge=0, le=1, description="added once more, unknown to the sampler; brings detail")
+    image_guidance_scale: float = Field(1.5, ge=0, description="for models that edit by instruction; 1 = off")
+    mask_image: PictureSource | None = Field(None, description="white is repainted, black is kept to the bit")
+    mask_blur: float = Field(4.0, ge=0, le=256, description="standard deviation in pixels")
+    mask_invert: bool = Field(False, description="repaint what is black")
+    mask_soft: bool = Field(False, description="greys say how much a place may change")
+    mask_grow: int = Field(1, ge=0, le=16, description="latent points that are repainted around the mask, unseen")
+    mask_strength: float = Field(
+        1.0, ge=0, le=1, description="for inpainting models: how much the old picture is hidden under the mask"
+    )
+    masked_content: Literal["fill", "original", "noise", "nothing"] = Field(
+        "original", description="what the masked part starts from"
+    )
+    inpaint_area: Literal["whole", "masked"] = Field(
+        "whole", description="masked: only the mask's surroundings are painted, at the full size, and put back"
+    )
+    inpaint_padding: int = Field(32, ge=0, le=4096, description="pixels of surroundings for the masked area")
+    match_colors: bool = Field(True, description="bring the repainted part to the colours around it")
+    controls: tuple[ControlUnit, ...] = Field((), description="ControlNets and adapters that steer, each by a picture")
     noise_source: Literal["cpu", "nv"] = Field("cpu", description="torch's CPU generator, or CUDA's (\"nv\"), anywhere")
     eta_noise_seed_delta: int = Field(0, ge=0, le=MAX_SEED, description="ENSD: added to the seed of later noise")
     model: str | None = Field(None, description="the name of the model that must be loaded")
     model_hash: str | None = Field(None, description="the first ten hexadecimal digits of its file's SHA-256")
     network_hashes: dict[str, str] = Field(
         default_factory=dict, description='of the files that the prompts name, such as {"lora:film": "21895f3ba9"}'
+    )
+    a1111_hashes: dict[str, str] = Field(
+        default_factory=dict, description='of the same, as A1111 writes them, such as {"lora:film": "aaebf6360f7d"}'
     )
     device: str | None = Field(None, description="such as cpu or cuda:0, as the model was loaded")
     dtype: Literal["float32", "bfloat16", "float16"] | None = Field(None, description="the U-Net's numbers")
@@ -93,6 +135,14 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         if "\0" in text:
             raise ValueError("holds a NUL character, which cannot be written into a picture")
         return text
+
+    @model_validator(mode="after")
+    def _check_editing(self) -> "GenerationRequest":
+        if self.mask_image is not None and self.init_image is None:
+            raise ValueError("mask_image: a mask needs the picture it belongs to; give init_image too")
+        if (self.seed_width is None) != (self.seed_height is None):
+            raise ValueError("seed_width: give seed_width and seed_height together")
+        return self
 
     @field_validator("guidance_interval")
     @classmethod
@@ -128,16 +178,21 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         sampler = _find_sampler(self.sampler or spec.default_sampler)
         as_model = spec.noise_schedule.zero_terminal_snr or sampler.name == _find_sampler(spec.default_sampler).name
         automatic = (as_model and _schedule_name(spec.default_schedule)) or sampler.schedule
+        default_width, default_height = self._default_size(spec)
         resolved = ResolvedRequest(
-            **self.model_dump()
+            **dict(self)
             | {
-                "width": self.width or spec.default_size,
-                "height": self.height or spec.default_size,
+                "width": self.width or default_width,
+                "height": self.height or default_height,
                 "steps": self.steps or spec.default_steps,
                 "sampler": sampler.name,
                 "schedule": self.schedule or automatic,
                 "guidance_scale": spec.default_guidance_scale if self.guidance_scale is None else self.guidance_scale,
-                "seed": secrets.randbelow(RANDOM_SEEDS) if self.seed in (None, -1) else self.seed,
+                "seed": _drawn(self.seed),
+                "variation_seed": _drawn(self.variation_seed) if self.variation_strength else None,
+                "init_image": self.init_image and self.init_image.opened(),
+                "mask_image": self.mask_image and self.mask_image.opened(),
+                "controls": tuple(unit.opened() for unit in self.controls),
             }
         )
         _check_options(sampler, self.sampler_options)
@@ -150,6 +205,17 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         if self.clip_skip > layers:
             raise RequestError(f"clip_skip {self.clip_skip}: must be from 1 to {layers}, the text encoder's layers.")
         return resolved
+
+    def _default_size(self, spec: "ModelSpec") -> tuple[int, int]:
+        """Width and height where they are not given: the model's, or those of the picture to start from.
+
+        The picture's are rounded up; it is drawn out to them, and what was added is cut off in the end.
+        """
+        if self.init_image is None or self.inpaint_area == "masked":
+            return spec.default_size, spec.default_size
+        step = max(8, spec.autoencoder.downscale)
+        width, height = (max(64, -(-side // step) * step) for side in self.init_image.open().size)
+        return width, height
 
 
 class ResolvedRequest(GenerationRequest, frozen=True):
@@ -164,8 +230,18 @@ class ResolvedRequest(GenerationRequest, frozen=True):
     seed: int
 
     def singles(self) -> list["ResolvedRequest"]:
-        """One request for each picture; each paints its picture alone."""
-        return [self.model_copy(update={"seed": self.seed + i, "num_images": 1}) for i in range(self.num_images)]
+        """One request for each picture; each paints its picture alone.
+
+        Seeds count up; with a variation only the variation seed does, as in A1111.
+        """
+        counted = "variation_seed" if self.variation_strength else "seed"
+        first = getattr(self, counted)
+        return [self.model_copy(update={counted: first + i, "num_images": 1}) for i in range(self.num_images)]
+
+
+def _drawn(seed: int | None) -> int:
+    """The seed, or a random one for None and -1."""
+    return secrets.randbelow(RANDOM_SEEDS) if seed in (None, -1) else seed
 
 
 def _schedule_name(name: str) -> str | None:
@@ -210,6 +286,8 @@ def _explain(error: ValidationError) -> str:
     # A misspelt field leaves the right one missing: the misspelling is what helps.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     field = str(first["loc"][0]) if first["loc"] else ""
+    if field == "controls" and len(first["loc"]) > 1:
+        return f"controls {first['loc'][1]}: {explain(first, first['loc'][:2])}"
     if first["type"] == "extra_forbidden":
         return f'Unknown field "{field}".{nearest(field, GenerationRequest.model_fields)}'
     if first["type"] == "missing" and len(first["loc"]) == 1:
@@ -247,5 +325,9 @@ def _allowed(field: str) -> str:
 _SHAPES = {
     "sampler_options": "finite numbers, true, false or text, by name",
     "network_hashes": "hexadecimal digits, by name",
+    "a1111_hashes": "hexadecimal digits, by name",
     "guidance_interval": "two finite numbers, the sigmas between which to guide",
+    "init_image": "the file of a picture",
+    "mask_image": "the file of a picture",
+    "controls": "a list of controls, each with model and image",
 }

@@ -5,7 +5,6 @@ result = model.generate("a big castle under a starry night sky", seed=7)
 result.images[0].save("castle.png")
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,24 +17,19 @@ from PIL import Image as PILImage
 
 from inkbloom.checkpoints import LoadedModel, file_hash, load
 from inkbloom.checkpoints.library import Library
-from inkbloom.core.errors import InkbloomError, MemoryNeededError, RequestError, Stopped
-from inkbloom.core.rng import ImageNoise
+from inkbloom.core.errors import RequestError, Stopped
 from inkbloom.core.types import Latent
 from inkbloom.families import starter
 from inkbloom.pipelines.adapters import Adapters
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.device import Compute, choose_compute
-from inkbloom.pipelines.memory import available_bytes, is_out_of_memory, require, unet_bytes
-from inkbloom.pipelines.pictures import to_pictures
-from inkbloom.pipelines.prompts import BatchConditions, PictureConditions, PromptReader
+from inkbloom.pipelines.editing.conditions import purpose
+from inkbloom.pipelines.memory import available_bytes, require, unet_bytes
+from inkbloom.pipelines.painting import Painter
+from inkbloom.pipelines.prompts import PictureConditions, PromptReader
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
-from inkbloom.pipelines.stages import StageHashes, StageRecorder
-from inkbloom.sampling.denoiser import Step
-from inkbloom.sampling.guidance import ClassifierFreeGuidance
-from inkbloom.sampling.prediction import ModelDenoiser
-from inkbloom.sampling.pure_noise import sample
-from inkbloom.sampling.registry import Sampler, find_sampler
-from inkbloom.sampling.sigmas import make_sigmas
+from inkbloom.pipelines.stages import StageHashes
+from inkbloom.sampling.registry import find_sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +51,6 @@ class Progress:
     num_images: int
     """Pictures in the whole run."""
 
-
-CFGPP_SCALE = 12.5
 
 OnProgress = Callable[[Progress], None]
 
@@ -111,6 +103,7 @@ class StableDiffusion:
         self.prompts = PromptReader(loaded.tokenizer, loaded.text, compute.device, self.adapters, lenient=lenient)
         self.unet = loaded.unet
         self.autoencoder = autoencoder
+        self.painter = Painter(loaded.spec, loaded.unet, autoencoder, compute)
 
     @classmethod
     def load(
@@ -189,16 +182,11 @@ class StableDiffusion:
         """The request with every field filled, checked against this model and the memory at hand."""
         self._check_provenance(request)
         resolved = request.resolved(self.spec)
-        latents = self.spec.autoencoder.latent_channels
-        if self.spec.unet.in_channels != latents:
-            raise RequestError(
-                f'Model "{self.name}" reads {self.spec.unet.in_channels} channels, not just the {latents} of a latent; '
-                "it works on a given picture and cannot paint from a prompt alone."
-            )
+        self._check_purpose(resolved)
         step = self.autoencoder.downscale
         if resolved.width % step or resolved.height % step:
             raise RequestError(f"size {resolved.width}x{resolved.height}: both sides must divide by {step}.")
-        self._make_sigmas(resolved)
+        self.painter.sigmas(resolved)
         read = self.prompts.read(resolved)
         self._require_memory(resolved, len(read.prompt.parts))
         present = read.request.network_hashes
@@ -251,72 +239,34 @@ class StableDiffusion:
         num_images: int,
     ) -> Result:
         requests, conditions = zip(*group, strict=True)
-        request = requests[0]
-        sampler = find_sampler(request.sampler)
-        stages = StageRecorder(len(requests), self.compute.device)
-        sigmas = self._make_sigmas(request)
-        stages.record("sigmas", sigmas.expand(len(requests), -1))
-        denoise = self._guide(sampler, request, conditions)
-        stages.record("tokens", [each.tokens for each in conditions])
-        with_uncond = denoise.uncond is not None
-        stages.record("conditioning", [each.values(with_uncond=with_uncond) for each in conditions])
-        noise = ImageNoise(
-            [single.seed for single in requests],
-            self._latent_shape(request),
-            source=request.noise_source,
-            device=self.compute.device,
-            eta_noise_seed_delta=request.eta_noise_seed_delta,
-        )
-        stages.record("noise", noise.initial())
 
-        def on_step(step: Step, x: Latent, denoised: Latent) -> None:
-            stages.step(step.index + 1, x)
+        def on_step(step: int, total: int | None, sigma: float, latents: Latent, denoised: Latent) -> None:
             if on_progress is not None:
                 on_progress(
                     Progress(
-                        step=step.index + 1,
-                        total=len(sigmas) - 1 if sampler.calls_per_step else None,
-                        sigma=step.sigma_next,
-                        latents=x / math.hypot(1.0, step.sigma_next),
+                        step=step,
+                        total=total,
+                        sigma=sigma,
+                        latents=latents,
                         denoised=denoised,
                         first=first,
                         num_images=num_images,
                     )
                 )
 
-        start, end = sigmas[0].item(), sigmas[-1].item()
-        x = noise.initial() * (math.hypot(1.0, start) if sampler.variance_preserving else start)
-        options = dict(request.sampler_options) | ({"noise": noise} if sampler.stochastic else {})
-        try:
-            x = sample(sampler, denoise, x, sigmas, on_step=on_step, **options)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise MemoryNeededError(
-                f"Painting {len(requests)} of {request.width} x {request.height} pixels at once ran out of memory; "
-                "choose a smaller size or fewer pictures at once."
-            ) from error
-        # Where the sigmas stop above 0, the picture is the variance-preserving latent there, as CompVis decodes it.
-        latents = x / math.hypot(1.0, end)
-        if not latents.isfinite().all():
-            raise InkbloomError(
-                f"Sampling with {sampler.name} in {self.compute.dtype_name} gave numbers that are not finite; "
-                "try dtype float32, a lower guidance scale or another sampler."
-            )
-        stages.record("latent", latents)
-        images = to_pictures(self.autoencoder.decode(latents))
+        images, latents, stages = self.painter.paint(requests, conditions, on_step)
         return Result(
             images=images,
-            latents=latents.cpu(),
-            request=request,
+            latents=latents,
+            request=requests[0],
             requests=list(requests),
-            stages=stages.finish(images),
+            stages=stages,
             warnings=[],
             stopped=False,
         )
 
     def _join(self, results: Sequence[Result], request: ResolvedRequest, *, stopped: bool = False) -> Result:
-        empty = torch.empty(0, *self._latent_shape(request))
+        empty = torch.empty(0, *self.painter.latent_shape(request))
         return Result(
             images=[image for result in results for image in result.images],
             latents=torch.cat([empty, *(result.latents for result in results)]),
@@ -340,8 +290,18 @@ class StableDiffusion:
             if wanted is not None and wanted != present:
                 raise RequestError(f'{field} "{wanted}": the loaded model has "{present}"; load the one you mean.')
 
+    def _check_purpose(self, request: ResolvedRequest) -> None:
+        match purpose(self.spec):
+            case None:
+                raise RequestError(
+                    f'Model "{self.name}" reads {self.spec.unet.in_channels} channels beside a latent\'s '
+                    f"{self.spec.autoencoder.latent_channels}; what they are is not known."
+                )
+            case "instruct" if request.init_image is None:
+                raise RequestError(f'Model "{self.name}" changes a given picture by instruction; give it init_image.')
+
     def _check_alike(self, requests: Sequence[ResolvedRequest]) -> None:
-        own = {"prompt", "negative_prompt", "seed", "network_hashes"}
+        own = {"prompt", "negative_prompt", "seed", "variation_seed", "network_hashes"}
         common = requests[0].model_dump(exclude=own)
         for request in requests[1:]:
             other = request.model_dump(exclude=own)
@@ -349,26 +309,9 @@ class StableDiffusion:
             if differing:
                 raise RequestError(f"The pictures of a batch must agree in {differing[0]}.")
 
-    def _latent_shape(self, request: ResolvedRequest) -> tuple[int, int, int]:
-        step = self.autoencoder.downscale
-        return self.spec.autoencoder.latent_channels, request.height // step, request.width // step
-
-    def _make_sigmas(self, request: ResolvedRequest) -> torch.Tensor:
-        sampler = find_sampler(request.sampler)
-        return make_sigmas(
-            request.schedule,
-            request.steps,
-            self.spec.noise_schedule.build(),
-            sigma_min=request.sigma_min,
-            sigma_max=request.sigma_max,
-            rho=request.rho,
-            discard_penultimate=sampler.discard_penultimate,
-            family=self.spec.family,
-        )
-
     def _require_memory(self, request: ResolvedRequest, num_parts: int) -> None:
         width, height = request.width, request.height
-        _, latent_height, latent_width = self._latent_shape(request)
+        _, latent_height, latent_width = self.painter.latent_shape(request)
         together = min(request.batch_size, request.num_images)
         rows = together * (num_parts + (num_parts > 1 or request.guidance_scale != 1))
         needed = unet_bytes(self.spec.unet, latent_width, latent_height, rows, self.compute.dtype)
@@ -376,23 +319,6 @@ class StableDiffusion:
             needed, available_bytes(self.compute.device), f"Painting {together} of {width} x {height} pixels at once"
         )
         self.autoencoder.require_decode(width, height)
-
-    def _guide(
-        self, sampler: Sampler, request: ResolvedRequest, conditions: Sequence[PictureConditions]
-    ) -> ClassifierFreeGuidance:
-        cond, uncond = (BatchConditions([getattr(each, side) for each in conditions]) for side in ("cond", "uncond"))
-        guided = request.guidance_scale != 1 or sampler.needs_uncond or not cond.at(0).is_plain
-        return ClassifierFreeGuidance(
-            model=ModelDenoiser(
-                self.unet, self.spec.noise_schedule.build(), self.spec.prediction, dtype=self.compute.dtype
-            ),
-            cond=cond,
-            uncond=uncond if guided else None,
-            # CFG++ has its own, smaller scale; A1111 divides the usual one by this
-            scale=request.guidance_scale / CFGPP_SCALE if sampler.needs_uncond else request.guidance_scale,
-            rescale=request.guidance_rescale,
-            interval=request.guidance_interval or (0.0, math.inf),
-        )
 
 
 def load_autoencoder(path: str | Path | None, compute: Compute, *, config: str | Path | None = None) -> Autoencoder:

@@ -92,7 +92,7 @@ class ClassifierFreeGuidance:
                 "This sampler or prompt needs an unconditional conditioning, even at guidance scale 1; none was given."
             )
         (unconditional,) = self.uncond.at(call).parts
-        uncond, *conds = self.model.outputs(x, sigma, [unconditional, *composition.parts])
+        uncond, *conds = self.model.outputs(x, sigma, [unconditional, *composition.parts], num_unprompted=1)
         # Written so that one part of weight 1 stays bit for bit what it is
         cond = (1 - sum(composition.weights)) * uncond
         for weight, part in zip(composition.weights, conds, strict=True):

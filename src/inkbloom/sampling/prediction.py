@@ -28,6 +28,14 @@ class Model(Protocol):
         ...
 
 
+class Controls(Protocol):
+    """What steers a network besides its conditioning: `control.Controlled`."""
+
+    def at(self, sigma: float, prompted: Float[Tensor, "batch 1 1 1"], /) -> Model:
+        """The network as steered at a noise level; `prompted` is 1 for rows under the prompt, 0 for others."""
+        ...
+
+
 def check_prediction(prediction: str) -> None:
     """`RequestError` unless it is a `Prediction`."""
     if prediction not in get_args(Prediction):
@@ -87,24 +95,37 @@ class ModelDenoiser:
     dtype: torch.dtype | None = None
     batched: bool = True
     """Ask for several conditionings in one model call. False needs less memory: one call for each."""
+    controls: Controls | None = None
+    """Answers in place of `model`, which it has inside."""
 
     def __post_init__(self) -> None:
         check_prediction(self.prediction)
 
-    def outputs(self, x: Latent, sigma: float, conditionings: Sequence[Conditioning]) -> Sequence[Latent]:
+    def outputs(
+        self, x: Latent, sigma: float, conditionings: Sequence[Conditioning], *, num_unprompted: int = 0
+    ) -> Sequence[Latent]:
         """The network's answer under each conditioning; each is for the whole batch, or for 1 and then used for all.
 
-        One model call if `batched` and all have the same number of tokens, else one for each.
+        The first `num_unprompted` are no prompts, for the controls that act under prompts only. One model call if
+        `batched` and all have the same number of tokens, else one for each.
         """
         precision = torch.promote_types(x.dtype, torch.float32)
         x = (x.to(precision) / math.sqrt(1 + sigma**2)).to(self.dtype or x.dtype)
         t = torch.full((len(x),), self.noise_schedule.t(sigma), dtype=torch.float32, device=x.device)
         expanded = [conditioning.expand(len(x), -1, -1) for conditioning in conditionings]
         count = len(expanded)
+        prompted = (torch.arange(count, device=x.device) >= num_unprompted).to(x.dtype)[:, None, None, None]
         if self.batched and len({conditioning.shape for conditioning in expanded}) == 1:
-            joined = self.model(x.repeat(count, 1, 1, 1), t.repeat(count), torch.cat(expanded))
+            model = self._model(sigma, prompted.repeat_interleave(len(x), dim=0))
+            joined = model(x.repeat(count, 1, 1, 1), t.repeat(count), torch.cat(expanded))
             return joined.to(precision).chunk(count)
-        return [self.model(x, t, conditioning).to(precision) for conditioning in expanded]
+        return [
+            self._model(sigma, row.expand(len(x), 1, 1, 1))(x, t, conditioning).to(precision)
+            for row, conditioning in zip(prompted, expanded, strict=True)
+        ]
+
+    def _model(self, sigma: float, prompted: Float[Tensor, "batch 1 1 1"]) -> Model:
+        return self.model if self.controls is None else self.controls.at(sigma, prompted)
 
     def denoised(self, output: Latent, x: Latent, sigma: float) -> Latent:
         """x0 from the network's answer at (x, sigma)."""

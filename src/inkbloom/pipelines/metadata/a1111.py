@@ -22,6 +22,7 @@ from inkbloom.pipelines.metadata.record import (
     make_metadata,
     mapping_of,
     model_name,
+    network_tags,
     parse_json,
     short_hash,
     shortened,
@@ -41,19 +42,21 @@ _QUOTED = re.compile(r'("(?:\\.|[^\\"])++")\s*+(?:,|\Z)')
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 _JSON_KEYS = ("Hashes", "SDCPP", "Civitai resources", "Civitai metadata")
 
+_HASH_KEYS = {"Lora hashes": "lora:", "TI hashes": "embed:"}
 _ETA_KEYS = {"DDIM": "Eta DDIM"}
 _OPTION_KEYS = {"s_churn": "Sigma churn", "s_tmin": "Sigma tmin", "s_tmax": "Sigma tmax", "s_noise": "Sigma noise"}
-_SIGMA_KEYS = {"sigma_max": "Schedule max sigma", "sigma_min": "Schedule min sigma", "rho": "Schedule rho"}
+_SIGMA_KEYS = {"sigma_min": "Schedule min sigma", "sigma_max": "Schedule max sigma", "rho": "Schedule rho"}
 
 _READ = {
     *("Steps", "Sampler", "Schedule type", "CFG scale", "CFG rescale", "Seed", "Size"),
     *("Model hash", "Model", "Clip skip", "ENSD", "RNG", "Emphasis", "Eta", "Eta DDIM"),
+    *("Hypernet", "Hypernet strength", *_HASH_KEYS),
     *_OPTION_KEYS.values(),
     *_SIGMA_KEYS.values(),
 }
 _HARMLESS = {
     # They describe, or name what the prompt asks for anyway
-    *("Version", "User", "App", "Hashes", "Lora hashes", "TI hashes", "Lora weights", "Created Date", "Backend"),
+    *("Version", "User", "App", "Hashes", "Hypernet hash", "Lora weights", "Created Date", "Backend"),
     *("Civitai resources", "Civitai metadata", "SDCPP", "Pipeline", "Operations", "Parser", "Batch size", "Batch pos"),
     *("Metadata Scheme", "Performance", "Template", "Negative Template", "Guidance"),
 }
@@ -166,18 +169,37 @@ def read_infotext(text: str) -> Metadata | None:
         "sampler_options": {name: value for name, value in options.items() if value is not None},
         **{name: values.get(key) for name, key in _SIGMA_KEYS.items()},
         "dialect": "comfy" if program.startswith(_LIKE_COMFYUI) else None,
+        "a1111_hashes": {
+            f"{kind}{name}": digits for key, kind in _HASH_KEYS.items() for name, digits in _named(pairs.get(key, ""))
+        },
     }
-    unknown = [key for key in pairs if key not in _KNOWN]
+    warnings = [f'"{key}: {shortened(pairs[key], 60)}" has no counterpart here.' for key in pairs if key not in _KNOWN]
     prompts = mapping_of((parse_json(pairs.get("SDCPP")) or {}).get("prompt"))  # exact, where the text may not be
     return make_metadata(
         program,
-        text_of(prompts.get("positive")) or parsed.prompt,
+        (text_of(prompts.get("positive")) or parsed.prompt) + _tags(pairs, program, warnings),
         text_of(prompts.get("negative")) or parsed.negative_prompt,
         fields=pairs,
         settings=settings,
         raw=text,
-        warnings=[f'"{key}: {shortened(pairs[key], 60)}" has no counterpart here.' for key in unknown],
+        warnings=warnings,
     )
+
+
+def _named(listed: str) -> list[tuple[str, str]]:
+    """A list such as "film: aaebf6360f7d, ink: a95a0f4bdcb9" taken apart."""
+    pairs = (item.partition(":") for item in listed.split(","))
+    return [(name.strip(), value.strip()) for name, _, value in pairs if name.strip() and value.strip()]
+
+
+def _tags(pairs: dict[str, str], program: str, told: list[str]) -> str:
+    """Networks that stand beside the prompt: the hypernetwork of A1111's first year, and Fooocus's LoRAs."""
+    found = ""
+    if "Hypernet" in pairs:
+        found += network_tags("hypernet", [(pairs["Hypernet"], pairs.get("Hypernet strength", "1"))], told)
+    if program.startswith("Fooocus"):
+        found += network_tags("lora", _named(pairs.get("Lora weights", "")), told)
+    return found
 
 
 def _schedule(name: str, sampler: str | None) -> str | None:
@@ -207,20 +229,20 @@ def infotext(request: ResolvedRequest, *, with_prompt: bool = True) -> str:
     """The prompt, "Negative prompt: ..." where there is one, and a last line of "Key: value" pairs in A1111's order.
 
     A value with a comma, a colon or a line break is written as JSON text. At the end stand the hashes by which
-    sharing sites link the model, as a JSON object. What A1111 has no key for, such as guidance rescale, stands only in
+    sharing sites link the model and what the prompt names, as a JSON object. What A1111 has no key for, such as guidance rescale, stands only in
     our record.
     """
     lines = [request.prompt] if with_prompt else []
     if request.negative_prompt and with_prompt:
         lines.append(f"{NEGATIVE} {request.negative_prompt}")
-    pairs = [f"{key}: {_quote(value)}" for key, value in _values(request).items() if value is not None]
+    pairs = [f"{key}: {_quote(value)}" for key, value in _values(request, with_prompt).items() if value is not None]
     model = {} if request.model_hash is None else {"model": request.model_hash}
     if hashes := model | (request.network_hashes if with_prompt else {}):  # their names are words of the prompt
         pairs.append(f"Hashes: {json.dumps(hashes)}")
     return "\n".join([*lines, ", ".join(pairs)])
 
 
-def _values(request: ResolvedRequest) -> dict[str, str | float | None]:
+def _values(request: ResolvedRequest, with_prompt: bool) -> dict[str, str | float | None]:
     # A schedule's label is how A1111's drop-down spells it.
     from inkbloom.sampling.sigmas import find_schedule
 
@@ -238,12 +260,23 @@ def _values(request: ResolvedRequest) -> dict[str, str | float | None]:
         "Clip skip": request.clip_skip if request.clip_skip > 1 else None,
         "ENSD": request.eta_noise_seed_delta or None,
         "RNG": request.noise_source.upper(),
+        **(_hash_lists(request) if with_prompt else {}),
+        "Emphasis": request.emphasis if request.emphasis != "Original" and has_brackets else None,
+        **{key: getattr(request, name) for name, key in _SIGMA_KEYS.items()},
         _ETA_KEYS.get(request.sampler, "Eta"): options.get("eta"),
         **{key: options.get(name) for name, key in _OPTION_KEYS.items()},
-        **{key: getattr(request, name) for name, key in _SIGMA_KEYS.items()},
-        "Emphasis": request.emphasis if request.emphasis != "Original" and has_brackets else None,
         "Version": f"inkbloom {inkbloom.__version__}",
     }
+
+
+def _hash_lists(request: ResolvedRequest) -> dict[str, str | None]:
+    """A1111's lists of LoRAs and embeddings with its hashes of them."""
+    hashes = request.a1111_hashes
+    lists = {
+        key: ", ".join(f"{name.removeprefix(kind)}: {hashes[name]}" for name in hashes if name.startswith(kind))
+        for key, kind in _HASH_KEYS.items()
+    }
+    return {key: listed or None for key, listed in lists.items()}
 
 
 def _quote(value: str | float) -> str:

@@ -36,7 +36,7 @@ def without_prompt(request: ResolvedRequest) -> str:
     return json.dumps(
         {
             "program": PROGRAM,
-            "request": request.model_dump(mode="json", exclude={"prompt", "negative_prompt", "network_hashes"}),
+            "request": request.model_dump(mode="json", exclude={"prompt", "negative_prompt", "network_hashes", "a1111_hashes"}),
         }
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from inkbloom.pipelines.request import GenerationRequest
 from inkbloom.pipelines.stages import StageHashes
 
 MAX_WARNINGS, MAX_WARNING_LENGTH = 50, 200
+MAX_NETWORKS, MAX_NAME_LENGTH = 50, 200
 """A hostile text could make any number of any length."""
 
 
@@ -103,6 +104,23 @@ def text_of(value: Any) -> str:
 def mapping_of(value: Any) -> dict[str, Any]:
     """A JSON value where an object should stand; anything else counts as an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def network_tags(kind: str, networks: Iterable[Sequence[Any]], told: list[str]) -> str:
+    """Networks that a program keeps beside its prompt as tags behind it: (name, weight) or (name, text, U-Net weight).
+
+    Those of weight 0 are left out; those that cannot stand in a tag, and all beyond `MAX_NETWORKS`, are told.
+    """
+    tags = []
+    for path, *weights in networks:
+        name, numbers = model_name(path), [_number(weight) for weight in weights]
+        if any(numbers) or None in numbers:
+            usable = name and len(name) <= MAX_NAME_LENGTH and not re.search(r"[:<>=\n]", name)
+            if not usable or None in numbers or len(tags) == MAX_NETWORKS:
+                told.append(f"The {kind} {shortened(written(path), 60)} cannot stand in a prompt, and is left out.")
+                continue
+            tags.append(f" <{kind}:{name}:{':'.join(f'{number:g}' for number in dict.fromkeys(numbers))}>")
+    return "".join(tags)
 
 
 def short_hash(value: Any) -> str | None:

@@ -1,0 +1,57 @@
+"""From the picture of a control unit to the tensor that its network reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image as PILImage
+
+from inkbloom.core.errors import RequestError
+from inkbloom.core.types import Float, Tensor
+from inkbloom.pipelines.control.unit import ControlUnit
+from inkbloom.pipelines.editing.canvas import Canvas
+from inkbloom.pipelines.editing.resizing import LANCZOS, resize
+from inkbloom.pipelines.preprocessing import find_preprocessor
+from inkbloom.pipelines.request import ResolvedRequest
+
+
+def control_picture(unit: ControlUnit, width: int, height: int, canvas: Canvas | None = None) -> PILImage.Image:
+    """The unit's picture, preprocessed, at the painted size.
+
+    Pixel perfect, it is brought to that size first. With a `resolution` it is preprocessed with its shorter side so
+    long; what has only two levels, such as edges, is then resized without mixing them. Where only an area of a whole
+    picture is painted, that part is taken of control pictures of the whole's size.
+    """
+    picture = unit.image.open()
+    if canvas is not None and canvas.area is not None and picture.size == canvas.whole.size:
+        picture = picture.crop(canvas.area.box)
+    preprocess = find_preprocessor(unit.preprocessor)
+    settings = unit.threshold_a, unit.threshold_b
+    if unit.resolution is None:
+        return preprocess(resize(picture, width, height, unit.resize_mode), *settings)
+    scale = unit.resolution / min(picture.size)
+    scaled = picture.resize((round(picture.width * scale), round(picture.height * scale)), LANCZOS)
+    made = preprocess(scaled, *settings)
+    is_binary = len(np.unique(np.asarray(made))) <= 2
+    resized = resize(made, width, height, unit.resize_mode)
+    return resized.point(lambda level: 255 if level >= 128 else 0) if is_binary else resized
+
+
+def hint_of(
+    unit: ControlUnit, request: ResolvedRequest, canvas: Canvas | None
+) -> Float[Tensor, "1 3 height width"]:
+    """In [0, 1]; for the preprocessor inpaint -1 where the picture is to be filled, as ControlNet 1.1's learned it.
+
+    `RequestError` where that has no mask, and for pictures that cannot be opened.
+    """
+    picture = control_picture(unit, request.width, request.height, canvas)
+    hint = torch.from_numpy(np.array(picture)).movedim(-1, 0)[None].float() / 255  # 1 c h w
+    if unit.preprocessor != "inpaint":
+        return hint
+    mask = canvas.mask if canvas is not None else None
+    if unit.mask is not None:
+        mask = resize(unit.mask.open(), request.width, request.height, unit.resize_mode)
+    if mask is None:
+        raise RequestError(f'Control "{unit.model}": the preprocessor inpaint needs a mask; give mask_image or mask.')
+    filled = torch.from_numpy(np.array(mask.convert("L")) >= 128)
+    return hint.masked_fill(filled, -1.0)

@@ -1,0 +1,235 @@
+"""One group of pictures through the networks at once: where sampling starts, what denoises, and how it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image as PILImage
+from torch.nn import functional as F
+
+from inkbloom.core.errors import InkbloomError, MemoryNeededError
+from inkbloom.core.rng import ImageNoise, Variation
+from inkbloom.core.types import Latent
+from inkbloom.families.spec import ModelSpec
+from inkbloom.models.unet import UNet
+from inkbloom.pipelines.autoencoder import Autoencoder
+from inkbloom.pipelines.control.controls import Controls
+from inkbloom.pipelines.device import Compute
+from inkbloom.pipelines.editing.canvas import Canvas, prepare_canvas
+from inkbloom.pipelines.editing.conditions import WithChannels, inpaint_channels, instruct_channels, purpose
+from inkbloom.pipelines.memory import is_out_of_memory
+from inkbloom.pipelines.pictures import to_pictures
+from inkbloom.pipelines.prompts import BatchConditions, PictureConditions
+from inkbloom.pipelines.request import ResolvedRequest
+from inkbloom.pipelines.stages import StageHashes, StageRecorder
+from inkbloom.sampling.control import Control, Controlled
+from inkbloom.sampling.denoiser import GuidedDenoiser, Step
+from inkbloom.sampling.editing import DifferentialDenoiser, MaskedDenoiser, latent_mask, schedule_steps
+from inkbloom.sampling.guidance import ClassifierFreeGuidance
+from inkbloom.sampling.instruct import InstructGuidance
+from inkbloom.sampling.prediction import ModelDenoiser
+from inkbloom.sampling.pure_noise import sample
+from inkbloom.sampling.registry import find_sampler
+from inkbloom.sampling.sigmas import make_sigmas
+
+CFGPP_SCALE = 12.5
+Guidance = ClassifierFreeGuidance | InstructGuidance
+
+OnStep = Callable[[int, int | None, float, Latent, Latent], None]
+"""Told after each step: (steps done, steps in all or None, sigma reached, latents of unit variance, denoised)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What sampling begins from."""
+
+    sigmas: torch.Tensor
+    """Those that run; one alone where nothing is to be painted."""
+    init: Latent | None = None
+    """The scaled latent of the picture to start from, 1 or one for each picture; None: pure noise."""
+    kept: Latent | None = None
+    """What stays outside the mask; `init` but for the masked content."""
+    mask: torch.Tensor | None = None
+    """On the latent grid, 1 = repaint."""
+
+
+class Painter:
+    def __init__(self, spec: ModelSpec, unet: UNet, autoencoder: Autoencoder, compute: Compute) -> None:
+        self.spec, self.unet, self.autoencoder, self.compute = spec, unet, autoencoder, compute
+        self.noise_schedule = spec.noise_schedule.build()
+
+    def paint(
+        self, requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions], on_step: OnStep
+    ) -> tuple[list[PILImage.Image], Latent, list[StageHashes]]:
+        """Pictures, scaled latents and stage hashes of requests that differ in prompts and seeds alone."""
+        request = requests[0]
+        stages = StageRecorder(len(requests), self.compute.device)
+        noise = self._noise(requests)
+        canvas = prepare_canvas(request) if request.init_image is not None else None
+        start = self._start(request, canvas, noise)
+        stages.record("sigmas", start.sigmas.expand(len(requests), -1))
+        guidance = self._guide(request, conditions, canvas)
+        stages.record("tokens", [each.tokens for each in conditions])
+        with_uncond = guidance.uncond is not None
+        stages.record("conditioning", [each.values(with_uncond=with_uncond) for each in conditions])
+        stages.record("noise", noise.initial())
+        latents = self._sample(request, start, guidance, noise, stages, on_step)
+        stages.record("latent", latents)
+        if canvas is not None and len(start.sigmas) < 2:
+            images = [canvas.finish(canvas.picture)] * len(requests)
+        else:
+            images = to_pictures(self.autoencoder.decode(latents))
+            if canvas is not None:
+                decoded = None
+                if start.kept is not None and request.match_colors:
+                    decoded = to_pictures(self.autoencoder.decode(start.kept))[0]
+                images = [canvas.finish(image, decoded) for image in images]
+        return images, latents.cpu(), stages.finish(images)
+
+    def sigmas(self, request: ResolvedRequest) -> torch.Tensor:
+        """Those of the request's steps that run. `RequestError` where the schedule cannot be made."""
+        steps, running = request.steps, request.steps
+        if request.init_image is not None:
+            steps, running = schedule_steps(request.steps, request.strength, request.step_rule)
+        sigmas = make_sigmas(
+            request.schedule,
+            steps,
+            self.noise_schedule,
+            sigma_min=request.sigma_min,
+            sigma_max=request.sigma_max,
+            rho=request.rho,
+            discard_penultimate=find_sampler(request.sampler).discard_penultimate,
+            family=self.spec.family,
+        )
+        return sigmas[-(running + 1) :] if running < steps else sigmas
+
+    def latent_shape(self, request: ResolvedRequest) -> tuple[int, int, int]:
+        step = self.autoencoder.downscale
+        return self.spec.autoencoder.latent_channels, request.height // step, request.width // step
+
+    def _noise(self, requests: Sequence[ResolvedRequest]) -> ImageNoise:
+        request, step = requests[0], self.autoencoder.downscale
+        variation = None
+        if request.variation_strength:
+            seeds = [single.variation_seed or 0 for single in requests]
+            variation = Variation(seeds=seeds, strength=request.variation_strength)
+        resized = request.seed_height is not None and request.seed_width is not None
+        return ImageNoise(
+            [single.seed for single in requests],
+            self.latent_shape(request),
+            source=request.noise_source,
+            device=self.compute.device,
+            eta_noise_seed_delta=request.eta_noise_seed_delta,
+            variation=variation,
+            resize_from=(request.seed_height // step, request.seed_width // step) if resized else None,  # type: ignore[operator] - just checked
+        )
+
+    def _start(self, request: ResolvedRequest, canvas: Canvas | None, noise: ImageNoise) -> Start:
+        sigmas = self.sigmas(request)
+        if canvas is None:
+            return Start(sigmas=sigmas)
+        init = self._encode(request, canvas.filled)
+        pixels = canvas.latent_mask_pixels()
+        if pixels is None:
+            return Start(sigmas=sigmas, init=init)
+        kept = init if canvas.filled is canvas.picture else self._encode(request, canvas.picture)
+        mask = latent_mask(pixels.to(init), self.autoencoder.downscale, request.mask_grow)
+        if not request.mask_soft:
+            mask = (mask > 0).to(init)
+        if request.masked_content == "noise":
+            init = torch.lerp(init, noise.initial(), mask)
+        elif request.masked_content == "nothing":
+            init = init * (1 - mask)
+        return Start(sigmas=sigmas, init=init, kept=kept, mask=mask)
+
+    def _encode(self, request: ResolvedRequest, picture: PILImage.Image) -> Latent:
+        latent = self.autoencoder.encode(picture)
+        size = self.latent_shape(request)[1:]
+        return latent if latent.shape[2:] == size else F.interpolate(latent, size=size, mode="bilinear")
+
+    def _sample(
+        self,
+        request: ResolvedRequest,
+        start: Start,
+        guidance: Guidance,
+        noise: ImageNoise,
+        stages: StageRecorder,
+        on_step: OnStep,
+    ) -> Latent:
+        sampler, sigmas = find_sampler(request.sampler), start.sigmas
+        first, last = sigmas[0].item(), sigmas[-1].item()
+        if start.init is None:
+            x = noise.initial() * (math.hypot(1.0, first) if sampler.variance_preserving else first)
+        else:
+            init = start.init.expand(noise.initial().shape)
+            if len(sigmas) < 2:
+                return init
+            x = init + noise.initial() * (first * request.noise_multiplier + request.extra_noise)
+
+        def told(step: Step, x: Latent, denoised: Latent) -> None:
+            stages.step(step.index + 1, x)
+            total = len(sigmas) - 1 if sampler.calls_per_step else None
+            on_step(step.index + 1, total, step.sigma_next, x / math.hypot(1.0, step.sigma_next), denoised)
+
+        options = dict(request.sampler_options) | ({"noise": noise} if sampler.stochastic else {})
+        try:
+            x = sample(sampler, _masked(guidance, start, soft=request.mask_soft), x, sigmas, on_step=told, **options)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise MemoryNeededError(
+                f"Painting {len(x)} of {request.width} x {request.height} pixels at once ran out of memory; "
+                "choose a smaller size or fewer pictures at once."
+            ) from error
+        # Where the sigmas stop above 0, the picture is the variance-preserving latent there, as CompVis decodes it.
+        latents = x / math.hypot(1.0, last)
+        if not latents.isfinite().all():
+            raise InkbloomError(
+                f"Sampling with {sampler.name} in {self.compute.dtype_name} gave numbers that are not finite; "
+                "try dtype float32, a lower guidance scale or another sampler."
+            )
+        return latents
+
+    def _guide(
+        self, request: ResolvedRequest, conditions: Sequence[PictureConditions], canvas: Canvas | None
+    ) -> Guidance:
+        sampler = find_sampler(request.sampler)
+        cond, uncond = (BatchConditions([getattr(each, side) for each in conditions]) for side in ("cond", "uncond"))
+        # CFG++ has its own, smaller scale; A1111 divides the usual one by this
+        scale = request.guidance_scale / CFGPP_SCALE if sampler.needs_uncond else request.guidance_scale
+        if purpose(self.spec) == "instruct" and canvas is not None:
+            channels = instruct_channels(self.autoencoder, canvas)
+            return InstructGuidance(
+                with_picture=self._denoiser(WithChannels(self.unet, channels)),
+                without_picture=self._denoiser(WithChannels(self.unet, torch.zeros_like(channels))),
+                cond=cond,
+                uncond=uncond,
+                scale=scale,
+                image_scale=request.image_guidance_scale,
+            )
+        network = self.unet
+        if purpose(self.spec) == "inpaint":
+            network = WithChannels(self.unet, inpaint_channels(self.autoencoder, request, canvas))
+        guided = request.guidance_scale != 1 or sampler.needs_uncond or not cond.at(0).is_plain
+        return ClassifierFreeGuidance(
+            model=self._denoiser(network),
+            cond=cond,
+            uncond=uncond if guided else None,
+            scale=scale,
+            rescale=request.guidance_rescale,
+            interval=request.guidance_interval or (0.0, math.inf),
+        )
+
+    def _denoiser(self, network: UNet | WithChannels) -> ModelDenoiser:
+        return ModelDenoiser(network, self.noise_schedule, self.spec.prediction, dtype=self.compute.dtype)
+
+
+def _masked(guidance: Guidance, start: Start, *, soft: bool) -> GuidedDenoiser:
+    if start.mask is None or start.kept is None:
+        return guidance
+    if soft:
+        return DifferentialDenoiser(inner=guidance, init=start.kept, mask=start.mask, sigmas=start.sigmas)
+    return MaskedDenoiser(inner=guidance, init=start.kept, mask=start.mask)
