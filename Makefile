@@ -13,7 +13,7 @@ painter := $(or $(wildcard .venv/installed-dev),.venv/installed)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check clean
+.PHONY: help demo test check docs clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -33,8 +33,11 @@ check: .venv/installed-dev ## Lint, format, types, floors, spelling: what the CI
 	$(bin)/lint-imports
 	$(bin)/typos
 
+docs: .venv/installed-docs ## Build the documentation into docs/_build, warnings being errors
+	$(bin)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+
 clean: ## Remove the environment and what tools left; pictures and runs stay
-	rm -rf .venv build dist src/*.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist docs/_build src/*.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -48,4 +51,9 @@ clean: ## Remove the environment and what tools left; pictures and runs stay
 .venv/installed-dev: pyproject.toml $(constraints) | .venv/bin/python
 	@echo "Installing into .venv; the first time this takes some minutes."
 	$(install) --editable '.[dev]'
+	@touch $@
+
+.venv/installed-docs: pyproject.toml $(constraints) | .venv/bin/python
+	@echo "Installing into .venv; the first time this takes some minutes."
+	$(install) --editable '.[docs]'
 	@touch $@

@@ -36,13 +36,26 @@ def test_it_is_small_and_complete() -> None:
         assert getattr(model.spec, part) == getattr(STARTER, part)
 
 
-@pytest.mark.parametrize("prompt", ["a big castle under a starry night sky", "星空下的大城堡"])
-def test_the_promised_prompts_show_just_that(starter: StableDiffusion, prompt: str) -> None:
-    castle = Placement(OBJECT_NAMES.index("castle"), "big", "center")
-    scene = Scene("night", None, (castle,), seed=0)
-    pictures = pixels(starter.generate(prompt, seed=7).images)
-    scores = Judge.load().score(pictures, [scene])
-    assert (scores.scene, scores.first_object) == (1.0, 1.0)
+CASTLE, CAT = (OBJECT_NAMES.index(name) for name in ("castle", "cat"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "scene"),
+    [
+        ("a big castle under a starry night sky", Scene("night", None, (Placement(CASTLE, "big"),), 0)),
+        ("星空下的大城堡", Scene("night", None, (Placement(CASTLE, "big"),), 0)),
+        ("a watercolour painting of a cat on the beach", Scene("beach", None, (Placement(CAT),), 0, "watercolor")),
+    ],
+)
+def test_the_promised_prompts_show_just_that(starter: StableDiffusion, prompt: str, scene: Scene) -> None:
+    scores = Judge.load().score(pixels(starter.generate(prompt, seed=7).images), [scene])
+    assert (scores.scene, scores.style, scores.objects[0]) == (1.0, 1.0, 1.0)
+
+
+def test_two_of_one_thing_stand_side_by_side(starter: StableDiffusion) -> None:
+    cats = (Placement(CAT, spot="left"), Placement(CAT, spot="right"))
+    pictures = pixels(starter.generate("two cats on a sunny day", seed=3).images)
+    assert Judge.load().score(pictures, [Scene("day", None, cats, 0)]).counts == 1.0
 
 
 def test_places_of_held_out_prompts_are_right(starter: StableDiffusion) -> None:
@@ -54,12 +67,13 @@ def test_places_of_held_out_prompts_are_right(starter: StableDiffusion) -> None:
     assert scores.scene >= 14 / 16
 
 
-def test_its_autoencoder_keeps_held_out_scenes(starter: StableDiffusion) -> None:
-    """30 dB on average: no loss of what an object is."""
-    truth = render(sample_scenes(16, seed=99, held_out=True)).float() / 127.5 - 1
+@pytest.mark.parametrize(("styled", "least"), [(False, 28), (True, 23)])
+def test_its_autoencoder_keeps_held_out_scenes(starter: StableDiffusion, styled: bool, least: float) -> None:
+    """28 dB on average without style, 23 with: no loss of what an object is."""
+    truth = render(sample_scenes(16, seed=99, held_out=True, styled=styled)).float() / 127.5 - 1
     decoded = starter.autoencoder.decode(starter.autoencoder.encode(truth)).clamp(-1, 1)
     errors = (decoded - truth).square().mean(dim=(1, 2, 3))
-    assert np.mean([10 * math.log10(4 / error) for error in errors.tolist()]) > 30
+    assert np.mean([10 * math.log10(4 / error) for error in errors.tolist()]) > least
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers with numpy 2

@@ -76,8 +76,13 @@ def test_truncated_safetensors(tmp_path: Path) -> None:
         (["unet.x.to_q.lora.down.weight"], "a LoRA"),
         (["down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight"], "a LoRA"),
         (["lora_unet_mid_block.hada_w1_a"], "a LoRA"),
+        (["lora_unet_mid_block_attn_to_k.weight", "lora_unet_mid_block_attn_to_k.on_input"], "a LoRA"),
+        (["lora_unet_mid_block_attn_to_k.a1.weight"], "a LoRA"),
+        (["lora_unet_mid_block_attn_to_k.diff"], "a LoRA"),
+        (["lora_unet_mid_block_norm.w_norm"], "a LoRA"),
+        (["bundle_emb.cat.string_to_param.*"], "a LoRA"),
         (["emb_params"], "a textual-inversion embedding"),
-        (["<cat-toy>"], "a textual-inversion embedding"),
+        (["<cat-toy>"], 'a file of 1 unknown tensors, first "<cat-toy>"'),
         (["clip_l", "clip_g"], "a textual-inversion embedding"),
         (["control_model.input_blocks.0.0.weight", "model.diffusion_model.out.2.bias"], "a ControlNet"),
         (["controlnet_cond_embedding.conv_in.weight", "conv_in.weight"], "a ControlNet"),
@@ -98,7 +103,7 @@ def test_truncated_safetensors(tmp_path: Path) -> None:
 )
 def test_kinds_by_names(tmp_path: Path, names: list[str], kind: str) -> None:
     path = tmp_path / "x.safetensors"
-    save_file({name: torch.zeros(2, 2) for name in names}, path)
+    save_file({name: torch.zeros(2, 3) for name in names}, path)
     message = refusal(path)
     assert f"is {kind}" in message
     assert "which inkbloom cannot use as a model; a model is a Stable Diffusion 1 file" in message
@@ -120,6 +125,14 @@ def test_kinds_of_pickles(tmp_path: Path, content: object, kind: str) -> None:
     path = tmp_path / "x.pt"
     torch.save(content, path)
     assert f"is {kind}" in refusal(path)
+
+
+@pytest.mark.parametrize(("shape", "is_one"), [((768,), True), ((75, 1024), True), ((2, 3), False), ((76, 768), False),
+    ((), False), ((0, 768), False), ((1, 1, 768), False)])  # fmt: skip
+def test_a_lone_tensor_is_an_embedding_if_shaped_like_one(tmp_path: Path, shape: tuple[int, ...], is_one: bool) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"<cat-toy>": torch.zeros(shape)}, path)
+    assert ("is a textual-inversion embedding" in refusal(path)) == is_one
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:

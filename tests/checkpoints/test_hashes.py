@@ -1,11 +1,14 @@
 import hashlib
 import json
 import os
+import struct
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from inkbloom.checkpoints.hashes import HashCache, old_hash
+from inkbloom.checkpoints.hashes import HashCache, a1111_hash, old_hash
 from inkbloom.core.errors import CheckpointError
 
 
@@ -63,3 +66,21 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
     cache = HashCache(tmp_path / "file" / "hashes.json")
     assert cache.sha256(tmp_path / "file") == hashlib.sha256(b"one").hexdigest()
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_the_hashes_of_a1111(tmp_path: Path) -> None:
+    path = tmp_path / "film.safetensors"
+    save_file({"a": torch.arange(4.0)}, path, {"ss_steps": "5"})
+    numbers = struct.pack("<4f", 0, 1, 2, 3)
+    # Of the tensors alone, so that other metadata leave it
+    assert a1111_hash(path, {}) == hashlib.sha256(numbers).hexdigest()[:12]
+    assert a1111_hash(path, {"sshs_model_hash": "0123456789abcdef"}) == "0123456789ab"
+    # Of an embedding, and of a pickle, the whole file
+    whole = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    assert a1111_hash(path) == whole
+    pickled = path.rename(tmp_path / "film.pt")
+    assert a1111_hash(pickled, {}) == whole
+    pickled.write_bytes(b"another")
+    assert a1111_hash(pickled) == hashlib.sha256(b"another").hexdigest()[:12]
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        a1111_hash(tmp_path / "none.pt")

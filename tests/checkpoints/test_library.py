@@ -1,10 +1,15 @@
 """Folders as A1111 and ComfyUI have them; the files in them are empty, since names are all that matters."""
 
+import base64
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from inkbloom.checkpoints.adapters.cards import TEXT_KEY
 from inkbloom.checkpoints.hashes import HashCache, old_hash
 from inkbloom.checkpoints.library import Library, model_files
 from inkbloom.core.errors import CheckpointError, RequestError
@@ -51,6 +56,32 @@ def test_both_layouts_from_both_roots(tmp_path: Path, files: dict[str, str], ins
     assert found(Library(tmp_path / "models" if inside else tmp_path)) == expected
 
 
+def test_autoencoders_beside_their_checkpoints(tmp_path: Path) -> None:
+    beside = "models/Stable-diffusion/anime/any.vae.pt"
+    expected = lay_out(tmp_path, A1111 | {beside: "vae"})
+    library = Library(tmp_path)
+    assert found(library) == expected
+    assert library.find("any") == tmp_path / "models/Stable-diffusion/anime/any.ckpt"
+    assert library.find("any.vae.pt", "vae") == tmp_path / beside
+
+
+def test_embedding_cards(tmp_path: Path) -> None:
+    expected = lay_out(tmp_path, A1111)
+    content = base64.b64encode(json.dumps({"name": "cat", "string_to_param": {}}).encode()).decode()
+    notes = PngInfo()
+    notes.add_text(TEXT_KEY, content)
+    folder, picture = tmp_path / "embeddings", Image.new("RGB", (8, 8), "red")
+    for name in ("cat.png", "bad.png", "cat.preview.png"):
+        picture.save(folder / name, pnginfo=notes)
+    picture.save(folder / "photo.png")
+    picture.save(tmp_path / "models/Stable-diffusion/v1-5.png", pnginfo=notes)
+    # Neither previews of other files nor pictures that hold nothing
+    library = Library(tmp_path)
+    assert found(library) == expected | {("embeddings", folder / "cat.png")}
+    picture.save(folder / "photo.png", pnginfo=notes)
+    assert library.find("photo", "embeddings") == folder / "photo.png"
+
+
 def test_a_plain_folder_holds_checkpoints(tmp_path: Path) -> None:
     assert found(Library(tmp_path)) == set()
     expected = lay_out(tmp_path, {"a.safetensors": "checkpoints", "deep/b.ckpt": "checkpoints"})
@@ -88,6 +119,17 @@ empty:
 """
     )
     assert found(Library(comfy)) == expected
+
+
+def test_extra_paths_by_default(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"checkpoints/a.safetensors": "", "one/b.safetensors": "", "two/c.safetensors": ""})
+    text = "x:\n  checkpoints: |\n    one\n    two\n"
+    (tmp_path / "extra_model_paths.yaml").write_text(text, encoding="utf-8")
+    assert Library(tmp_path).home("checkpoints") == tmp_path / "checkpoints"
+    (tmp_path / "extra_model_paths.yaml").write_text(f"{text}  is_default: true", encoding="utf-8")
+    library = Library(tmp_path)
+    assert library.home("checkpoints") == tmp_path / "one"
+    assert [one.name for one in library.entries()] == ["b.safetensors", "c.safetensors", "a.safetensors"]
 
 
 @pytest.mark.parametrize(

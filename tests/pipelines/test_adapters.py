@@ -10,8 +10,12 @@ from safetensors.torch import save_file
 from inkbloom import StableDiffusion
 from inkbloom.apps.cli.main import main
 from inkbloom.checkpoints import file_hash
-from inkbloom.core.errors import CheckpointError, RequestError, Stopped
+from inkbloom.checkpoints.adapters.hypernetworks import save_hypernetwork
+from inkbloom.core.errors import CheckpointError, KeyMismatchError, RequestError, Stopped
+from inkbloom.models.hypernetwork import Hypernetwork, HypernetworkSpec, attached
 from inkbloom.pipelines.metadata.a1111 import infotext, parse_infotext
+from inkbloom.text.prompt.networks import Network, take_networks
+from inkbloom.text.prompt.unknown import refuse
 
 SETTINGS = {"seed": 7, "steps": 3, "guidance_scale": 3.0, "sampler": "Euler"}
 UNET, TEXT = "lora_unet_mid_block_attentions_0_proj_in", "lora_te_text_model_encoder_layers_0_mlp_fc1"
@@ -27,14 +31,22 @@ def make_lora(path: Path, seed: int) -> None:
     save_file(tensors, path)
 
 
+def make_hypernetwork(path: Path, sizes: tuple[int, ...]) -> None:
+    torch.manual_seed(len(sizes))
+    network = Hypernetwork(HypernetworkSpec(sizes=sizes, activation="relu"))
+    save_hypernetwork(path, network, metadata={})
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
-    for kind in ("loras", "embeddings"):
+    for kind in ("loras", "embeddings", "hypernetworks"):
         (root / kind).mkdir()
     make_lora(root / "loras/film.safetensors", 1)
     make_lora(root / "loras/other.safetensors", 2)
     save_file({"emb_params": torch.ones(2, 768)}, root / "embeddings/wide768.safetensors")
+    for name, sizes in (("wave", (32, 64)), ("swirl", (64,)), ("wide", (768,))):
+        make_hypernetwork(root / f"hypernetworks/{name}.pt", sizes)
     return root
 
 
@@ -69,6 +81,50 @@ def test_a_tag_is_the_merged_model(model, tiny_file: Path, root: Path, tmp_path:
     assert (found - expected).norm() / expected.norm() < 1e-5
     assert (found - plain).norm() / plain.norm() > 1e-3
     assert torch.equal(model.generate("a dog", **SETTINGS).latents, plain)  # no chunk of the merged encoder is left
+
+
+def test_live_is_the_merged_picture(model: StableDiffusion) -> None:
+    """1e-5 of the latents' norm; the weights stay as they are meanwhile, and no chunk of one is taken for the other."""
+    before = weights(model)
+    merged = model.generate("a dog <lora:film:0.8> <lora:other:0.3>", **SETTINGS).latents
+
+    def watch(progress) -> None:
+        assert_untouched(model, before)
+
+    prompt = "a dog <lora:film:0.8> <lora:other:0.3>"
+    live = model.generate(prompt, lora_application="live", on_progress=watch, **SETTINGS)
+    assert live.request.lora_application == "live"
+    assert (live.latents - merged).norm() / merged.norm() < 1e-5
+    assert torch.equal(model.generate(prompt, **SETTINGS).latents, merged)
+
+
+def test_hypernetworks(model: StableDiffusion) -> None:
+    """Several at once, in order, against the same put in by hand; to the bit."""
+    plain = model.generate("a dog", **SETTINGS).latents
+    found = model.generate("a dog <hypernet:wave:0.8> <hypernet:swirl>", **SETTINGS)
+    files = [model.adapters.uses(found_networks(), refuse).hypernetworks[name].file for name in ("wave", "swirl")]
+    with attached(model.unet, [(files[0].network, 0.8), (files[1].network, 1.0)]):
+        expected = model.generate("a dog", **SETTINGS).latents
+    assert torch.equal(found.latents, expected)
+    assert (found.latents - plain).norm() / plain.norm() > 1e-3
+    assert torch.equal(model.generate("a dog", **SETTINGS).latents, plain)
+    assert list(found.request.network_hashes) == ["hypernet:wave", "hypernet:swirl"]
+    assert found.request.network_hashes["hypernet:wave"] == files[0].sha256[:10]
+
+
+def found_networks() -> tuple[Network, ...]:
+    return take_networks("<hypernet:wave:0.8> <hypernet:swirl>")[1]
+
+
+def test_hypernetworks_that_cannot_be_used(model: StableDiffusion, tiny_file: Path) -> None:
+    with pytest.raises(RequestError, match=r'^Hypernetwork: There is no model "wav" among the hypernetworks .* "wave"'):
+        model.generate("a dog <hypernet:wav>", **SETTINGS)
+    with pytest.raises(
+        KeyMismatchError, match=r"is a hypernetwork for widths of 768; this model's attention has 32, 64"
+    ):
+        model.generate("a dog <hypernet:wide>", **SETTINGS)
+    with pytest.raises(RequestError, match=r'^Hypernetwork "wave" cannot be looked up without a folder of models'):
+        StableDiffusion.load(tiny_file, device="cpu").generate("<hypernet:wave>", **SETTINGS)
 
 
 def test_each_picture_has_its_own_loras(model: StableDiffusion) -> None:

@@ -11,7 +11,7 @@ from inkbloom import GenerationRequest
 from inkbloom.core.errors import OutputError
 from inkbloom.families.sd1 import SD1
 from inkbloom.pipelines.metadata import read_metadata
-from inkbloom.pipelines.saving import numbered, prepare_folder, save_new, save_picture
+from inkbloom.pipelines.saving import numbered, output_folders, prepare_folder, save_new, save_picture
 
 PICTURE = Image.effect_noise((64, 64), 50).convert("RGB")
 
@@ -70,3 +70,25 @@ def test_folders_are_made_and_tried(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r'Cannot write ".*file/b": Not a directory\.'):
         prepare_folder(tmp_path / "file" / "b")
+
+
+def test_folders_that_stay_empty_do_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    folders = tmp_path / "a" / "b" / "samples", tmp_path / "a" / "b", tmp_path / "old"
+
+    def fail() -> None:
+        with output_folders(*folders):
+            assert all(folder.is_dir() for folder in folders)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [*tmp_path.rglob("*")] == [tmp_path / "old"]
+    with output_folders(*folders):
+        (folders[1] / "grid.png").touch()
+    assert sorted(tmp_path.rglob("*.png")) == [folders[1] / "grid.png"]
+    assert not folders[0].exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError), output_folders(tmp_path / "new" / "x", tmp_path / "file" / "x"):
+        raise AssertionError
+    assert not (tmp_path / "new").exists()

@@ -11,9 +11,10 @@ from inkbloom.families.spec import ModelSpec
 from inkbloom.models.autoencoder import AutoencoderSpec
 from inkbloom.models.clip_text import ClipTextSpec
 from inkbloom.models.unet import UNetSpec
+from inkbloom.models.vq import VQSpec
 from inkbloom.text.tokenizer import Tokenizer
 
-_VERSION = "0.30.0"
+VERSION = "0.30.0"
 """The diffusers release whose fields these are; older ones lack some."""
 
 _PIPELINES = {9: "StableDiffusionInpaintPipeline", 8: "StableDiffusionInstructPix2PixPipeline"}
@@ -26,7 +27,7 @@ def folder_configs(spec: ModelSpec, tokenizer: Tokenizer) -> dict[str, dict[str,
     return {
         "model_index.json": {
             "_class_name": _PIPELINES.get(spec.unet.in_channels, "StableDiffusionPipeline"),
-            "_diffusers_version": _VERSION,
+            "_diffusers_version": VERSION,
             "feature_extractor": [None, None],
             "requires_safety_checker": False,
             "safety_checker": [None, None],
@@ -36,14 +37,14 @@ def folder_configs(spec: ModelSpec, tokenizer: Tokenizer) -> dict[str, dict[str,
             "unet": ["diffusers", "UNet2DConditionModel"],
             "vae": ["diffusers", "AutoencoderKL"],
         },
-        "unet/config.json": _unet(spec.unet, latent_size),
-        "vae/config.json": _autoencoder(spec.autoencoder, spec),
-        "text_encoder/config.json": _text(spec.text, tokenizer),
+        "unet/config.json": unet_config(spec.unet, latent_size),
+        "vae/config.json": autoencoder_config(spec.autoencoder, spec.latent_scale, spec.default_size),
+        "text_encoder/config.json": text_config(spec.text, tokenizer),
         "scheduler/scheduler_config.json": _scheduler(spec),
     }
 
 
-def _unet(spec: UNetSpec, latent_size: int) -> dict[str, Any]:
+def unet_config(spec: UNetSpec, latent_size: int) -> dict[str, Any]:
     levels = spec.levels
     if levels[-1].transformer_depth not in (0, spec.mid_transformer_depth):
         raise RequestError(
@@ -54,7 +55,7 @@ def _unet(spec: UNetSpec, latent_size: int) -> dict[str, Any]:
     depths = [level.transformer_depth or spec.mid_transformer_depth for level in levels]
     return {
         "_class_name": "UNet2DConditionModel",
-        "_diffusers_version": _VERSION,
+        "_diffusers_version": VERSION,
         "act_fn": "silu",
         "attention_head_dim": _one_or_each([level.num_heads for level in levels]),
         "block_out_channels": [level.channels for level in levels],
@@ -78,11 +79,13 @@ def _unet(spec: UNetSpec, latent_size: int) -> dict[str, Any]:
     }
 
 
-def _autoencoder(spec: AutoencoderSpec, model: ModelSpec) -> dict[str, Any]:
+def autoencoder_config(spec: AutoencoderSpec, latent_scale: float, size: int) -> dict[str, Any]:
+    """The file of an autoencoder, KL or VQ, that was trained on pictures of `size` pixels."""
     num_levels = len(spec.level_channels)
+    codebook = {"num_vq_embeddings": spec.codebook_size} if isinstance(spec, VQSpec) else {}
     return {
-        "_class_name": "AutoencoderKL",
-        "_diffusers_version": _VERSION,
+        "_class_name": "VQModel" if codebook else "AutoencoderKL",
+        "_diffusers_version": VERSION,
         "act_fn": "silu",
         "block_out_channels": list(spec.level_channels),
         "down_block_types": ["DownEncoderBlock2D"] * num_levels,
@@ -91,13 +94,15 @@ def _autoencoder(spec: AutoencoderSpec, model: ModelSpec) -> dict[str, Any]:
         "layers_per_block": spec.num_blocks,
         "norm_num_groups": spec.norm_groups,
         "out_channels": 3,
-        "sample_size": model.default_size,
-        "scaling_factor": model.latent_scale,
+        "sample_size": size,
+        "scaling_factor": latent_scale,
         "up_block_types": ["UpDecoderBlock2D"] * num_levels,
+        **codebook,
     }
 
 
-def _text(spec: ClipTextSpec, tokenizer: Tokenizer) -> dict[str, Any]:
+def text_config(spec: ClipTextSpec, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The file of a text encoder."""
     return {
         "architectures": ["CLIPTextModel"],
         "attention_dropout": 0.0,
@@ -122,7 +127,7 @@ def _scheduler(spec: ModelSpec) -> dict[str, Any]:
     trailing = spec.default_schedule == "trailing"
     return {
         "_class_name": "DDIMScheduler",
-        "_diffusers_version": _VERSION,
+        "_diffusers_version": VERSION,
         # The cosine schedule has no betas to choose; diffusers wants its own defaults there.
         "beta_start": 0.0001 if schedule.beta_start is None else schedule.beta_start,
         "beta_end": 0.02 if schedule.beta_end is None else schedule.beta_end,

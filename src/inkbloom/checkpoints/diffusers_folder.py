@@ -8,6 +8,7 @@ must have the one value that stands for what we do; a value that we do not know 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -101,7 +102,7 @@ _AUTOENCODER_FIXED: dict[str, tuple[Any, ...]] = {
     "use_post_quant_conv": (True,),
     "mid_block_add_attention": (True,),
 }
-_TEXT_FIXED: dict[str, tuple[Any, ...]] = {"layer_norm_eps": (1e-5,), "model_type": ("clip_text_model",)}
+TEXT_FIXED: dict[str, tuple[Any, ...]] = {"layer_norm_eps": (1e-5,), "model_type": ("clip_text_model",)}
 _SCHEDULER_FIXED: dict[str, tuple[Any, ...]] = {"trained_betas": (None,)}
 
 
@@ -118,6 +119,18 @@ class Config:
             raise CheckpointError(f"{path} cannot be read: {error}.") from error
         if not isinstance(self.values, dict):
             raise CheckpointError(f"{path} holds a {type(self.values).__name__}; it must be an object.")
+        self._check(fixed)
+
+    def part(self, field: str, fixed: dict[str, tuple[Any, ...]]) -> Config:
+        """The object in a field, as a configuration of its own."""
+        if not isinstance(self.get(field), dict):
+            raise self.wrong(field, "an object")
+        part = copy.copy(self)
+        part.values = self.values[field]
+        part._check(fixed)
+        return part
+
+    def _check(self, fixed: dict[str, tuple[Any, ...]]) -> None:
         for field, allowed in fixed.items():
             value = self.values.get(field, allowed[0])
             if value not in allowed:
@@ -183,14 +196,14 @@ def open_folder(path: Path) -> ModelSource:
 def _read_spec(path: Path) -> ModelSpec:
     unet = Config(path / FOLDERS["unet"] / "config.json", _UNET_FIXED)
     autoencoder = Config(path / FOLDERS["autoencoder"] / "config.json", _AUTOENCODER_FIXED)
-    text = Config(path / FOLDERS["text"] / "config.json", _TEXT_FIXED)
+    text = Config(path / FOLDERS["text"] / "config.json", TEXT_FIXED)
     scheduler = Config(path / "scheduler" / "scheduler_config.json", _SCHEDULER_FIXED)
     if text.get("hidden_size") == 1024 and text.get("hidden_act") == "gelu":
         raise refuse(path, "a Stable Diffusion 2 model")
     facts: dict[str, Any] = {
         "unet": _unet_spec(unet),
         "autoencoder": _autoencoder_spec(autoencoder),
-        "text": _text_spec(text),
+        "text": read_text_spec(text),
         "latent_scale": autoencoder.number("scaling_factor", SD1.latent_scale),
         "prediction": _prediction(scheduler),
         "noise_schedule": _noise_schedule(scheduler),
@@ -273,7 +286,7 @@ def _autoencoder_spec(config: Config) -> AutoencoderSpec:
     )
 
 
-def _text_spec(config: Config) -> ClipTextSpec:
+def read_text_spec(config: Config) -> ClipTextSpec:
     width = config.integer("hidden_size")
     if config.integer("intermediate_size") != 4 * width:
         raise config.wrong("intermediate_size", f"4 times hidden_size, {4 * width}")
@@ -310,11 +323,11 @@ def _noise_schedule(config: Config) -> NoiseScheduleSpec:
 
 
 def _open_part(folder: Path, component: Component) -> Part:
-    file = _open_weights(folder, component)
+    file = open_weights(folder, component)
     return Part(file, {modern(component, name): name for name in file.shapes})
 
 
-def _open_weights(folder: Path, component: Component) -> TensorFile:
+def open_weights(folder: Path, component: Component) -> TensorFile:
     """Tensors of one network: safetensors before pickles, full precision before variants, a file before shards."""
     for stem, suffix in ((STEMS[component], "safetensors"), (_PICKLE_STEMS[component], "bin")):
         for variant in ("", *_variants(folder, stem, suffix)):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -75,16 +76,22 @@ def _has(pattern: str) -> Callable[[list[str]], bool]:
     return lambda names: any(compiled.search(name) for name in names)
 
 
+_EMBEDDING = "a textual-inversion embedding"
+_MOST_VECTORS, _WIDTH_STEP = 75, 64
+"""Of an embedding: what a prompt holds, and what the widths of CLIP's text encoders are multiples of."""
+
 # What a file is, told by the first of these that one of its names fits.
 _KINDS: list[tuple[str, Callable[[list[str]], bool]]] = [
     (
         "a LoRA (or another adapter of that kind)",
         _has(
             r"\.lora_(down|up|A|B|linear_layer)\b|[._]lora\.(down|up)\."
-            r"|\.(hada_w1|lokr_w1|oft_blocks|oft_diag|dora_scale)"
+            r"|\.(hada_w1|lokr_w1|oft_blocks|oft_diag|dora_scale)|^bundle_emb\."
+            # (IA)^3, GLoRA, whole differences, and ComfyUI's
+            r"|\.(on_input|[ab][12]\.weight|diff|diff_b|w_norm|b_norm|set_weight|reshape_weight)$"
         ),
     ),
-    ("a textual-inversion embedding", _has(r"^(string_to_param|emb_params|clip_l|clip_g)$")),
+    (_EMBEDDING, _has(r"^(string_to_param|emb_params|clip_l|clip_g)$")),
     ("a ControlNet", _has(r"^(control_model\.|controlnet_cond_embedding\.|input_hint_block\.)")),
     ("a Flux model", _has(r"(^|\.)double_blocks\.0\.")),
     ("a Stable Diffusion 3 model", _has(r"(^|\.)joint_blocks\.0\.")),
@@ -100,11 +107,24 @@ _KINDS: list[tuple[str, Callable[[list[str]], bool]]] = [
         "an upscaler",
         _has(r"^(params_ema\.|params\.)?(conv_first\.|RRDB_trunk\.|model\.0\.weight$|model\.1\.sub\.)|^params_ema$"),
     ),
-    ("a textual-inversion embedding", lambda names: len(names) == 1 and "." not in names[0]),
 ]
 
 
-def kind_by_names(names: Iterable[str]) -> str | None:
-    """What a file with tensors of these names is, where that is something else than a Stable Diffusion 1 file."""
-    listed = list(names)
-    return next((kind for kind, fits in _KINDS if fits(listed)), None)
+def kind_by_names(shapes: Mapping[str, tuple[int, ...] | None]) -> str | None:
+    """What a file with tensors of these names is, where that is something else than a Stable Diffusion 1 file.
+
+    A lone tensor under a word, such as diffusers' "<cat-toy>", is an embedding if it has the shape of one; None stands
+    for a shape that is not known.
+    """
+    names = list(shapes)
+    found = next((kind for kind, fits in _KINDS if fits(names)), None)
+    if found is None and len(names) == 1 and "." not in names[0] and _like_embedding(shapes[names[0]]):
+        return _EMBEDDING
+    return found
+
+
+def _like_embedding(shape: tuple[int, ...] | None) -> bool:
+    if shape is None:
+        return True
+    *count, width = shape or (0,)
+    return len(count) < 2 and math.prod(count) in range(1, _MOST_VECTORS + 1) and width > 0 and width % _WIDTH_STEP == 0

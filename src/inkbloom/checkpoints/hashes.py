@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from inkbloom.checkpoints.loading import file_hash
 from inkbloom.core.errors import CheckpointError
 
 _OLD_START, _OLD_LENGTH = 0x100000, 0x10000
-_AUTOV2_DIGITS, _OLD_DIGITS = 10, 8
+_AUTOV2_DIGITS, _OLD_DIGITS, _A1111_DIGITS = 10, 8, 12
+_DECLARED = "sshs_model_hash"
+"""Where kohya's files say their own hash, which A1111 believes."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,32 @@ def old_hash(path: Path) -> str:
         with path.open("rb") as file:
             file.seek(_OLD_START)
             return hashlib.sha256(file.read(_OLD_LENGTH)).hexdigest()[:_OLD_DIGITS]
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def a1111_hash(path: Path, metadata: Mapping[str, str] | None = None) -> str:
+    """The 12 digits by which A1111 knows a LoRA or an embedding, in its "Lora hashes" and "TI hashes".
+
+    With the metadata of a LoRA: the hash that they declare, else for a safetensors file that of the tensors alone,
+    without the header. Without: that of the whole file, as for embeddings. Remembered until the file changes;
+    `CheckpointError` where it cannot be read.
+    """
+    if metadata is not None and metadata.get(_DECLARED):
+        return metadata[_DECLARED][:_A1111_DIGITS]
+    size, changed = _stamp(path)
+    whole = metadata is None or path.suffix.lower() != ".safetensors"
+    return _digits(path, size, changed, whole)
+
+
+@lru_cache(maxsize=1024)
+def _digits(path: Path, size: int, changed: int, whole: bool) -> str:
+    if whole:
+        return file_hash(path)[:_A1111_DIGITS]
+    try:
+        with path.open("rb") as file:
+            file.seek(int.from_bytes(file.read(8), "little"), os.SEEK_CUR)
+            return hashlib.file_digest(file, "sha256").hexdigest()[:_A1111_DIGITS]
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
 

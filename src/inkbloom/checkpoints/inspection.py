@@ -47,7 +47,7 @@ def inspect(path: Path) -> Contents:
         source = open_folder(path)
         return _of_model(source, [part.file for part in source.parts.values()])
     file = open_tensors(path)
-    kind = kind_by_names(dict.fromkeys((*file.shapes, *file.top_level)))
+    kind = kind_by_names({**dict.fromkeys(file.top_level), **file.shapes})
     if kind is None:
         return _of_model(open_ldm(path, None), [file])
     return Contents(what=kind, tensors=len(file.shapes), precisions=_precisions([file]), metadata=file.metadata)

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from inkbloom.families.spec import ModelSpec
 from inkbloom.models.autoencoder import AutoencoderSpec
+from inkbloom.models.clip import ClipSpec, ClipVisionSpec
 from inkbloom.models.clip_text import ClipTextSpec
 from inkbloom.models.unet import UNetSpec
+from inkbloom.models.vq import VQSpec
 
 Component = Literal["text", "unet", "autoencoder"]
 COMPONENTS: tuple[Component, ...] = ("text", "unet", "autoencoder")
@@ -52,16 +54,21 @@ def rows(component: Component, spec: ModelSpec) -> list[Row]:
     """The whole table of one network."""
     match component:
         case "text":
-            return list(_text(spec.text))
+            return list(text_rows(spec.text))
         case "unet":
-            return list(_unet(spec.unet))
+            return list(unet_rows(spec.unet))
         case "autoencoder":
-            return list(_autoencoder(spec.autoencoder))
+            return list(autoencoder_rows(spec.autoencoder))
 
 
 def names(component: Component, spec: ModelSpec, layout: Layout, ours: Iterable[str]) -> dict[str, str]:
     """For each of our tensors its name in `layout`."""
-    by_module = {row.ours: row.ldm if layout == "ldm" else row.diffusers for row in rows(component, spec)}
+    return renamed(rows(component, spec), layout, ours)
+
+
+def renamed(table: Iterable[Row], layout: Layout, ours: Iterable[str]) -> dict[str, str]:
+    """`names` for any table."""
+    by_module = {row.ours: row.ldm if layout == "ldm" else row.diffusers for row in table}
     result = {}
     for name in ours:
         module, _, leaf = name.rpartition(".")
@@ -80,7 +87,10 @@ def as_on_disk(tensor: Tensor, name: str) -> Tensor:
 
 
 def fits(shape: tuple[int, ...], ours: tuple[int, ...]) -> bool:
-    """Whether a tensor of this shape on disk is ours: the same shape, or a 1x1 convolution against a linear layer."""
+    """Whether a tensor of this shape on disk is ours: the same shape, or a 1x1 convolution against a linear layer, or a
+    single number against a vector of one."""
+    if (shape, ours) == ((), (1,)):
+        return True
     return shape == ours or (len(shape) + len(ours) == 6 and (*shape, 1, 1)[:4] == (*ours, 1, 1)[:4])
 
 
@@ -174,7 +184,8 @@ def _spatial_transformer(row: Row, depth: int) -> Iterator[Row]:
         yield from _inside(row.joined((f"blocks.{d}", their_block, their_block)), _TRANSFORMER_BLOCK)
 
 
-def _unet(spec: UNetSpec) -> Iterator[Row]:
+def unet_rows(spec: UNetSpec) -> Iterator[Row]:
+    """The table of a U-Net alone."""
     yield Row("time_in", "time_embed.0", "time_embedding.linear_1")
     yield Row("time_out", "time_embed.2", "time_embedding.linear_2")
     yield Row("conv_in", "input_blocks.0.0", "conv_in")
@@ -225,7 +236,9 @@ def _unet(spec: UNetSpec) -> Iterator[Row]:
     yield Row("conv_out", "out.2", "conv_out")
 
 
-def _autoencoder(spec: AutoencoderSpec) -> Iterator[Row]:
+def autoencoder_rows(spec: AutoencoderSpec) -> Iterator[Row]:
+    if isinstance(spec, VQSpec):
+        yield Row("quantize.embedding", "quantize.embedding", "quantize.embedding")
     yield Row("quant_conv", "quant_conv", "quant_conv")
     yield Row("post_quant_conv", "post_quant_conv", "post_quant_conv")
     for half in ("encoder", "decoder"):
@@ -255,7 +268,7 @@ def _autoencoder(spec: AutoencoderSpec) -> Iterator[Row]:
             yield level.joined(("upsample.conv", "upsample.conv", "upsamplers.0.conv"))
 
 
-def _text(spec: ClipTextSpec) -> Iterator[Row]:
+def text_rows(spec: ClipTextSpec) -> Iterator[Row]:
     for ours, theirs in [
         ("token_embedding", "text_model.embeddings.token_embedding"),
         ("position_embedding", "text_model.embeddings.position_embedding.weight"),
@@ -265,3 +278,26 @@ def _text(spec: ClipTextSpec) -> Iterator[Row]:
     for i in range(spec.num_layers):
         theirs = f"text_model.encoder.layers.{i}"
         yield from _inside(Row(f"layers.{i}", theirs, theirs), _CLIP_LAYER)
+
+
+def clip_rows(spec: ClipSpec) -> Iterator[Row]:
+    """The whole of CLIP, which has one layout (transformers' `CLIPModel`); both columns say it."""
+    yield from (Row(f"text.{row.ours}", row.ldm, row.diffusers) for row in text_rows(spec.text))
+    yield from (Row(name, name, name) for name in ("text_projection", "logit_scale"))
+    yield from clip_vision_rows(spec.vision)
+
+
+def clip_vision_rows(spec: ClipVisionSpec) -> Iterator[Row]:
+    """CLIP's image tower and its projection."""
+    for ours, theirs in [
+        ("visual_projection", "visual_projection"),
+        ("vision.patches", "vision_model.embeddings.patch_embedding"),
+        ("vision.class_token", "vision_model.embeddings.class_embedding"),
+        ("vision.position_embedding", "vision_model.embeddings.position_embedding.weight"),
+        ("vision.first_norm", "vision_model.pre_layrnorm"),  # misspelt there
+        ("vision.final_norm", "vision_model.post_layernorm"),
+    ]:
+        yield Row(ours, theirs, theirs)
+    for i in range(spec.num_layers):
+        theirs = f"vision_model.encoder.layers.{i}"
+        yield from _inside(Row(f"vision.layers.{i}", theirs, theirs), _CLIP_LAYER)

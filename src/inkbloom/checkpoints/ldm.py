@@ -51,13 +51,19 @@ _LEFTOVERS = re.compile(
 )
 
 
+def marks(spec: ModelSpec) -> list[str]:
+    """The marks that a single file of this model carries."""
+    found = {V_PREDICTION_MARK: spec.prediction == "v_prediction", ZERO_SNR_MARK: spec.noise_schedule.zero_terminal_snr}
+    return [mark for mark, is_set in found.items() if is_set]
+
+
 def open_ldm(path: Path, config: Path | None) -> ModelSource:
     """Open a single file; `config` is a CompVis YAML, by default the one with the file's own name beside it.
 
     Raises `CheckpointError` with what the file is instead, where it is no Stable Diffusion 1 model (or part of one).
     """
     file = open_tensors(path)
-    kind = kind_by_names(dict.fromkeys((*file.shapes, *file.top_level)))
+    kind = kind_by_names({**dict.fromkeys(file.top_level), **file.shapes})
     if kind:
         raise refuse(path, kind)
     parts = _split(file)

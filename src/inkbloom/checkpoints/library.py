@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from inkbloom.checkpoints.adapters.cards import SUFFIXES as CARDS
+from inkbloom.checkpoints.adapters.cards import is_card
 from inkbloom.checkpoints.foreign import missing
 from inkbloom.checkpoints.hashes import HashCache, old_hash
 from inkbloom.core.errors import CheckpointError, RequestError, nearest
@@ -51,6 +53,9 @@ KINDS = tuple(_COMFYUI)
 _OLD_KINDS = {"clip": "text_encoders", "unet": "diffusion_models", "t2i_adapter": "controlnet"}
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft")
+_PARTIAL = ".part"
+# A1111 keeps autoencoders beside their checkpoints by such names
+_BESIDE = re.compile(r"\.vae\.[^.]+\Z", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{8}|[0-9a-f]{10}|[0-9a-f]{64}")
 _TITLE = re.compile(r"(.+) \[([0-9a-f]+)\]")
 
@@ -87,9 +92,15 @@ class Library:
             Entry(one, path.relative_to(folder).as_posix(), path)
             for one in KINDS
             if kind in (None, one)
-            for folder in self.folders.get(one, ())
+            for folder in self._places(one)
             for path in _models_in(folder)
+            if _belongs(path, one, folder in self.folders.get(one, ()))
         ]
+
+    def _places(self, kind: str) -> list[Path]:
+        """The folders to look through for a kind; autoencoders may lie among the checkpoints, too."""
+        own = self.folders.get(kind, [])
+        return [*own, *self.folders.get("checkpoints", [])] if kind == "vae" else own
 
     def find(self, name: str, kind: str | None = "checkpoints", *, cache: HashCache | None = None) -> Path:
         """The model of this name, as A1111 resolves it.
@@ -126,6 +137,20 @@ def check_kind(kind: str) -> None:
         raise RequestError(f'Unknown kind of model "{kind}".{nearest(kind, KINDS)}')
 
 
+def _belongs(path: Path, kind: str, in_its_folder: bool) -> bool:
+    """Whether a file found in a folder is of the kind that is asked for."""
+    if path.suffix.lower() in CARDS:
+        return kind == "embeddings" and not _is_preview(path) and is_card(path)
+    beside = bool(_BESIDE.search(path.name))
+    return beside or in_its_folder if kind == "vae" else not (beside and kind == "checkpoints")
+
+
+def _is_preview(path: Path) -> bool:
+    """A picture of what the file of its name does, such as cat.png or cat.preview.png beside cat.pt."""
+    stem = path.stem.removesuffix(".preview")
+    return path.stem != stem or any(path.with_name(stem + suffix).exists() for suffix in _SUFFIXES)
+
+
 def _spellings(entry: Entry) -> tuple[str, ...]:
     stemmed = entry.name if entry.path.is_dir() else entry.name.rpartition(".")[0]
     return entry.name, stemmed, entry.name.rpartition("/")[2], stemmed.rpartition("/")[2]
@@ -148,15 +173,16 @@ def model_files(path: Path) -> list[Path]:
 
 
 def _models_in(folder: Path) -> list[Path]:
-    """Files with a model's ending and diffusers folders, at any depth, but not the files within the latter."""
+    """Files with the ending of a model or card, and diffusers folders, but not the files in these, at any depth."""
     found: list[Path] = []
     for place, folders, files in os.walk(folder, followlinks=True):
         if "model_index.json" in files:
             found.append(Path(place))
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".part"))
-        found += [Path(place, name) for name in files if name.lower().endswith(_SUFFIXES) and name[0] != "."]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(_PARTIAL))
+        endings = (*_SUFFIXES, *CARDS)
+        found += [Path(place, name) for name in files if name.lower().endswith(endings) and name[0] != "."]
     return sorted(found)
 
 
@@ -171,23 +197,26 @@ def _folders(root: Path) -> dict[str, list[Path]]:
             _add(found, kind, places)
     extra = root / EXTRA_PATHS
     if extra.is_file():
-        for kind, places in _read_extra(extra):
-            _add(found, kind, places)
+        for kind, places, first in _read_extra(extra):
+            _add(found, kind, places, first=first)
     return found or {"checkpoints": [root]}
 
 
-def _add(found: dict[str, list[Path]], kind: str, places: Iterable[Path]) -> None:
+def _add(found: dict[str, list[Path]], kind: str, places: Iterable[Path], *, first: bool = False) -> None:
     known = found.setdefault(kind, [])
-    for place in places:
+    for place in reversed([*places]) if first else places:
         # The same folder may be spelled twice where the file system does not tell cases apart
         if place.is_dir() and not any(place.samefile(other) for other in known):
-            known.append(place)
+            known.insert(0 if first else len(known), place)
     if not known:
         del found[kind]
 
 
-def _read_extra(path: Path) -> list[tuple[str, list[Path]]]:
-    """The kinds and folders of ComfyUI's file: sections of a `base_path` and, for each kind, paths below it by line."""
+def _read_extra(path: Path) -> list[tuple[str, list[Path], bool]]:
+    """The kinds and folders of ComfyUI's file: sections of a `base_path` and, for each kind, paths below it by line.
+
+    Those of a section that says `is_default: true` go before the root's own.
+    """
     try:
         sections = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -205,7 +234,8 @@ def _read_extra(path: Path) -> list[tuple[str, list[Path]]]:
             kind = _OLD_KINDS.get(key, key)
             if kind in KINDS:  # the others are settings, and kinds that we have no use for
                 lines = str(_expanded(path, title, key, value)).splitlines()
-                found.append((kind, [Path(os.path.normpath(base / line.strip())) for line in lines if line.strip()]))
+                places = [Path(os.path.normpath(base / line.strip())) for line in lines if line.strip()]
+                found.append((kind, places, section.get("is_default") is True))
     return found
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -162,13 +163,32 @@ def _require(source: ModelSource, components: Iterable[Component]) -> None:
 def _plan(
     source: ModelSource, component: Component, part: Part, module: nn.Module
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
+    theirs = names(component, source.spec, source.layout, module.state_dict())
+    return _matched(
+        module, theirs, part, LEFTOVERS[component], f"{source.path}: the tensors of the {LABELS[component]}"
+    )
+
+
+def fill(module: nn.Module, theirs: Mapping[str, str], part: Part, *, leftovers: re.Pattern[str], label: str) -> None:
+    """Give `module` the tensors of `part`, where they are called `theirs` (by our names); it is in eval mode then.
+
+    `KeyMismatchError` where tensors are missing, misshapen, or too many, those apart whose names match `leftovers`;
+    it calls the whole the `label`.
+    """
+    plan = _matched(module, theirs, part, leftovers, f"{part.file.path}: the tensors of the {label}")
+    state = {ours: part.file.take(there).reshape(shape) for ours, (there, shape) in plan.items()}
+    module.load_state_dict(state, assign=True)
+    module.eval()
+
+
+def _matched(
+    module: nn.Module, theirs: Mapping[str, str], part: Part, leftovers: re.Pattern[str], what: str
+) -> dict[str, tuple[str, tuple[int, ...]]]:
     """For each of our tensors its name in the file and our shape; `KeyMismatchError` where they do not match."""
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    theirs = names(component, source.spec, source.layout, shapes)
+    wanted = set(theirs.values())
     missing_names = [name for name in theirs.values() if name not in part.names]
-    extra = [
-        name for name in part.names if name not in set(theirs.values()) and not LEFTOVERS[component].fullmatch(name)
-    ]
+    extra = [name for name in part.names if name not in wanted and not leftovers.fullmatch(name)]
     misshapen = [
         f"{name} {list(part.shape(name))} instead of {list(shapes[ours])}"
         for ours, name in theirs.items()
@@ -180,9 +200,7 @@ def _plan(
         if found
     ]
     if problems:
-        raise KeyMismatchError(
-            f"{source.path}: the tensors of the {LABELS[component]} do not match: {'; '.join(problems)}."
-        )
+        raise KeyMismatchError(f"{what} do not match: {'; '.join(problems)}.")
     return {ours: (part.names[name], shapes[ours]) for ours, name in theirs.items()}
 
 

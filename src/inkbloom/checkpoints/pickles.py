@@ -26,8 +26,10 @@ from inkbloom.core.errors import CheckpointError, UnsafeCheckpointError
 _TENSOR_NAMES = re.compile(
     r"collections\.(OrderedDict|Counter)|_codecs\.encode|(builtins|__builtin__)\.(set|bytearray|complex)"
     r"|torch\._utils\._rebuild_\w+|torch\.nn\.parameter\.Parameter|torch\.serialization\._get_layout"
+    r"|torch\.nn\.modules\.container\.ParameterDict"
     r"|torch\.(\w*Storage|storage\.\w*Storage|Size|Tensor|device|bool|(bfloat|float|int|uint|complex)\d\w*)"
 )
+_PARAMETER_DICT = "torch.nn.modules.container.ParameterDict"
 _INERT_NAMES = re.compile(r"(pytorch_lightning|numpy)\..+")
 
 _LEGACY_PICKLES = 5  # magic number, protocol, system, the object, the order of storages; then the storages' bytes
@@ -44,6 +46,13 @@ class _Inert:
 
     def __setstate__(self, state: object) -> None:
         pass
+
+
+class _Parameters(OrderedDict[str, Any]):
+    """Stands in for PyTorch's ParameterDict, of which the first embeddings were made: its parameters by name."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.update(state["_parameters"])
 
 
 def read_pickle(path: Path) -> Any:
@@ -67,6 +76,7 @@ def read_pickle(path: Path) -> Any:
     stubs: list[Any] = [
         (OrderedDict if name.endswith("Dict") else _Inert, name) for name in names if _INERT_NAMES.fullmatch(name)
     ]
+    stubs += [(_Parameters, name) for name in names if name == _PARAMETER_DICT]
     try:
         with _reading, torch.serialization.safe_globals(stubs):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from inkbloom.checkpoints.diffusers_config import folder_configs
 from inkbloom.checkpoints.diffusers_folder import FOLDERS, SPEC_FILE, STEMS
 from inkbloom.checkpoints.keymap import COMPONENTS, LDM_PREFIX, Component, Layout, as_on_disk, names
-from inkbloom.checkpoints.ldm import MERGES_KEY, SPEC_KEY, V_PREDICTION_MARK, VOCAB_KEY, ZERO_SNR_MARK
+from inkbloom.checkpoints.ldm import MERGES_KEY, SPEC_KEY, VOCAB_KEY, marks
 from inkbloom.checkpoints.loading import LABELS, LoadedModel
 from inkbloom.checkpoints.writing import Planned, write_planned, write_whole
 from inkbloom.core.errors import RequestError
@@ -44,10 +44,7 @@ def save_ldm(
         if _network(model, component) is not None:
             tensors = _tensors(model, component, "ldm")
             state |= {LDM_PREFIX[component] + name: tensor for name, tensor in tensors.items()}
-    if model.spec.prediction == "v_prediction":
-        state[V_PREDICTION_MARK] = torch.zeros(0)
-    if model.spec.noise_schedule.zero_terminal_snr:
-        state[ZERO_SNR_MARK] = torch.zeros(0)
+    state |= {mark: torch.zeros(0) for mark in marks(model.spec)}
 
     def write(place: Path) -> None:
         facts = _metadata(model) | dict(metadata or {})
@@ -60,12 +57,18 @@ def save_ldm(
     write_whole(path, write)
 
 
-def save_diffusers(folder: str | Path, model: LoadedModel, *, dtype: torch.dtype | None = None) -> None:
+def save_diffusers(
+    folder: str | Path,
+    model: LoadedModel,
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write `model` as a folder that diffusers' `StableDiffusionPipeline` and most other programs open.
 
-    `dtype` None keeps each tensor's own. A model that is already there is replaced; any other folder is left alone.
-    Raises `OutputError` where the folder cannot be written, `RequestError` where `model` lacks a network or for
-    another dtype.
+    `dtype` None keeps each tensor's own. `metadata` goes into the header of each network's file. A model that is
+    already there is replaced; any other folder is left alone. Raises `OutputError` where the folder cannot be written,
+    `RequestError` where `model` lacks a network or for another dtype.
     """
     folder = Path(folder)
     lacking = [LABELS[component] for component in COMPONENTS if _network(model, component) is None]
@@ -85,7 +88,7 @@ def save_diffusers(folder: str | Path, model: LoadedModel, *, dtype: torch.dtype
         tokenizer.save(place / "tokenizer", length=model.spec.text.max_tokens)
         for component in COMPONENTS:
             file = place / FOLDERS[component] / f"{STEMS[component]}.safetensors"
-            write_safetensors(file, _tensors(model, component, "diffusers"), dtype=dtype)
+            write_safetensors(file, _tensors(model, component, "diffusers"), dtype=dtype, metadata=metadata)
 
     write_whole(folder, write)
 
@@ -133,10 +136,10 @@ def _metadata(model: LoadedModel) -> dict[str, str]:
         "modelspec.resolution": f"{model.spec.default_size}x{model.spec.default_size}",
         "modelspec.prediction_type": {"v_prediction": "v"}.get(model.spec.prediction, model.spec.prediction),
     }
-    return facts | _tokenizer_facts(model.tokenizer)
+    return facts | tokenizer_facts(model.tokenizer)
 
 
-def _tokenizer_facts(tokenizer: Tokenizer | None) -> dict[str, str]:
+def tokenizer_facts(tokenizer: Tokenizer | None) -> dict[str, str]:
     """The files of a tokenizer that is not CLIP's, which every reader of the layout takes for granted."""
     if tokenizer is None:
         return {}

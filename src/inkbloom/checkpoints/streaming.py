@@ -29,8 +29,8 @@ SINGLE_FILES = (".safetensors", ".ckpt")
 class TensorReader:
     """The tensors of an opened file, each read when it is asked for, as often as it is.
 
-    Those of a pickle stay mapped, and are in memory where the pickle is no ZIP archive. `CheckpointError` for a
-    precision that is not among `DTYPES`.
+    Those of a pickle and of shards stay mapped, and are in memory where the pickle is no ZIP archive. `CheckpointError`
+    for a precision that is not among `DTYPES`.
     """
 
     def __init__(self, file: TensorFile) -> None:
@@ -38,7 +38,7 @@ class TensorReader:
         self._mapped: dict[str, Tensor] = {}
         self._starts: dict[str, int] = {}
         self.shapes = file.shapes
-        if check_first_bytes(file.path) == "safetensors":
+        if file.path.suffix != ".json" and check_first_bytes(file.path) == "safetensors":  # no index of shards
             self.dtypes = self._read_header()
         else:
             self._mapped = {name: file.take(name) for name in file.shapes}

@@ -101,7 +101,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     A model that is already there is replaced, and stays until the new one is complete; any other folder is left alone.
     Raises `OutputError`.
     """
-    if path.is_dir() and any(path.iterdir()) and not (path / "model_index.json").is_file():
+    if path.is_dir() and any(path.iterdir()) and not _is_model(path):
         raise OutputError(f"{path} is a folder with other things in it; give a new name, or that of an older model.")
     temporary, older = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old"))
     try:
@@ -118,6 +118,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         # torch.save says RuntimeError where the disk is full.
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         raise OutputError(f"{path} cannot be written: {reason.rstrip('.')}.") from error
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether it holds a whole model, or one network by itself, in diffusers' or transformers' layout."""
+    if (folder / "model_index.json").is_file():
+        return True
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
 def _put(temporary: Path, path: Path, older: Path) -> None:

@@ -57,9 +57,11 @@ class ImageNoise:
         eta_noise_seed_delta: int = 0,
         variation: Variation | None = None,
         resize_from: tuple[int, int] | None = None,
+        initial: Tensor | None = None,
     ) -> None:
         """`resize_from` (height, width) makes the initial noise as for latents of that size, and sets it into the
-        middle of this size's, so that what it shows stays."""
+        middle of this size's, so that what it shows stays. `initial` (1, c, h, w) takes the place of the seeds' own in
+        every picture."""
         if source not in get_args(NoiseSource):
             raise RequestError(f'Unknown noise source "{source}".{nearest(source, get_args(NoiseSource))}')
         if not seeds:
@@ -71,7 +73,9 @@ class ImageNoise:
         streams = self._open(seeds)
         # Drawn at once, so that later draws do not depend on whether the initial noise was asked for
         self._initial = self._draw(streams)
-        if variation is not None or resize_from is not None:
+        if initial is not None:
+            self._initial = initial.float().expand_as(self._initial)
+        elif variation is not None or resize_from is not None:
             self._initial = self._varied(seeds, variation, resize_from or shape[1:])
         if eta_noise_seed_delta:
             streams = self._open([(seed + eta_noise_seed_delta) % _SEEDS for seed in seeds])

@@ -28,7 +28,9 @@ def ssim(first: Pictures, second: Pictures, peak: float) -> Float[Tensor, "batch
     """
     height, width = first.shape[2:]
     if min(height, width) < SSIM_WINDOW:
-        raise RequestError(f"SSIM needs pictures of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, got {width, height}.")
+        raise RequestError(
+            f"SSIM needs pictures of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, got {width, height}."
+        )
     mean_a, mean_b = _blur(first), _blur(second)
     variance_a = _blur(first * first) - mean_a**2
     variance_b = _blur(second * second) - mean_b**2

@@ -3,6 +3,7 @@
 Its weights lie in `FOLDER`, an ordinary diffusers folder, which says the same facts again for every other program.
 """
 
+import dataclasses
 from pathlib import Path
 
 from inkbloom.families.spec import ModelSpec
@@ -12,6 +13,8 @@ from inkbloom.models.unet import UNetLevel, UNetSpec
 from inkbloom.sampling.schedules import NoiseScheduleSpec
 
 FOLDER = Path(__file__).parent / "starter_model"
+CONTROLS = Path(__file__).parent / "starter_controls"
+"""Its ControlNets, each a file of its own, known to every command by name."""
 
 STARTER = ModelSpec(
     family="starter",
@@ -34,3 +37,19 @@ STARTER = ModelSpec(
     default_steps=30,
     default_guidance_scale=2.0,
 )
+
+STARTER_FULL = dataclasses.replace(
+    STARTER,
+    unet=UNetSpec(
+        levels=(
+            UNetLevel(channels=128, num_blocks=2, transformer_depth=0, num_heads=2),
+            UNetLevel(channels=256, num_blocks=2, transformer_depth=1, num_heads=4),
+            UNetLevel(channels=512, num_blocks=2, transformer_depth=1, num_heads=8),
+        ),
+        context_dim=256,
+    ),
+    autoencoder=AutoencoderSpec(level_channels=(32, 64, 128, 256), num_blocks=1),
+    text=ClipTextSpec(width=256, num_layers=4, num_heads=4, vocab_size=4096),
+    default_size=256,
+)
+"""The same for 256 pixels and the whole catalogue: what a GPU trains in half an hour."""

@@ -76,7 +76,7 @@ class Clip(nn.Module):
         self.text, self.vision = ClipText(spec.text), ClipVision(spec.vision)
         self.text_projection = nn.Linear(spec.text.width, spec.embedding_dim, bias=False)
         self.visual_projection = nn.Linear(spec.vision.width, spec.embedding_dim, bias=False)
-        self.logit_scale = nn.Parameter(torch.tensor(-math.log(FIRST_TEMPERATURE)))
+        self.logit_scale = nn.Parameter(torch.tensor([-math.log(FIRST_TEMPERATURE)]))  # fsdp cannot shard a number
         for projection in (self.text_projection, self.visual_projection):
             nn.init.normal_(projection.weight, std=projection.in_features**-0.5)
 

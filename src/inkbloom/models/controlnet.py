@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inkbloom.core.types import Conditioning, Float, Latent
-from inkbloom.models.unet import SD1_UNET, UNSTEERED, UNet, UNetSpec, WayDown
-from inkbloom.nn.steering import Steering
+from inkbloom.models.unet import SD1_UNET, UNet, UNetSpec, WayDown
+from inkbloom.nn.steering import UNSTEERED, Steering
 
 Hint = Float[Tensor, "batch hint_channels height width"]
 """In [0, 1]; height and width are those of the picture."""

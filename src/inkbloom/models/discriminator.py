@@ -37,17 +37,13 @@ class PatchDiscriminator(nn.Module):
                 nn.init.normal_(layer.weight, std=0.02)
 
     def forward(self, image: Image) -> Float[Tensor, "batch 1 patches_high patches_wide"]:
-        """One logit a patch, for an image in [-1, 1] whose sides are at least `smallest`."""
+        """One logit a patch, for an image in [-1, 1] whose sides are at least `smallest_side`."""
         return self.layers(image)
 
-    @property
-    def smallest(self) -> int:
-        """The least side of a picture that leaves one patch."""
-        side = 1
-        for layer in reversed(self.layers):
-            if isinstance(layer, nn.Conv2d):
-                side = (side - 1) * layer.stride[0] + layer.kernel_size[0] - 2 * int(layer.padding[0])
-        return side
+
+def smallest_side(num_layers: int) -> int:
+    """The least side of a picture that leaves one patch."""
+    return 3 * 2**num_layers
 
 
 def hinge_loss(real: Tensor, made: Tensor) -> Tensor:

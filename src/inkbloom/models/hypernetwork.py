@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -94,20 +95,26 @@ class Hypernetwork(nn.Module):
 
         Behind another hypernetwork it sees what that one made, as in A1111.
         """
-
-        def in_front(projection: nn.Linear, perceptron: nn.Module) -> RemovableHandle:
-            def hook(_: nn.Module, arguments: tuple[Tensor, ...]) -> Tensor:
-                return perceptron(arguments[0], strength)
-
-            return projection.register_forward_pre_hook(hook)
-
         handles = []
-        for attention in (module for module in network.modules() if isinstance(module, Attention)):
+        for attention in _attentions(network):
             size = str(attention.k.in_features)
             if size in self.keys:
-                handles.append(in_front(attention.k, self.keys[size]))
-                handles.append(in_front(attention.v, self.values[size]))
+                for projection, perceptron in ((attention.k, self.keys[size]), (attention.v, self.values[size])):
+                    handles.append(projection.register_forward_pre_hook(partial(_in_front, perceptron, strength)))
         return handles
+
+
+def _in_front(perceptron: nn.Module, strength: float, layer: nn.Module, arguments: tuple[Tensor, ...]) -> Tensor:
+    return perceptron(arguments[0], strength)
+
+
+def _attentions(network: nn.Module) -> list[Attention]:
+    return [module for module in network.modules() if isinstance(module, Attention)]
+
+
+def widths(network: nn.Module) -> tuple[int, ...]:
+    """The widths of what the network's attention looks at, increasing: the sizes that a hypernetwork can act on."""
+    return tuple(sorted({attention.k.in_features for attention in _attentions(network)}))
 
 
 @contextmanager

@@ -15,11 +15,10 @@ from torch.nn import functional as F
 from inkbloom.core.types import Conditioning, Latent
 from inkbloom.nn.blocks import Downsample, ResnetBlock, Upsample
 from inkbloom.nn.embeddings import sinusoidal_embedding
-from inkbloom.nn.steering import Steering
+from inkbloom.nn.steering import UNSTEERED, Steering
 from inkbloom.nn.transformer import SpatialTransformer
 
 NORM_EPS = 1e-5
-UNSTEERED = Steering()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +162,7 @@ class DownLevel(nn.Module):
         for i, resnet in enumerate(self.resnets):
             x = resnet(x, time)
             if self.transformers:
-                x = self.transformers[i](x, context, steering.beside)
+                x = self.transformers[i](x, context, steering)
             if added is not None and i == len(self.resnets) - 1:
                 x = x + added
             kept.append(x)
@@ -183,7 +182,7 @@ class MidBlock(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, context: Tensor, steering: Steering) -> Tensor:
         x = self.resnet1(x, time)
-        x = self.transformer(x, context, steering.beside)
+        x = self.transformer(x, context, steering)
         return self.resnet2(x, time)
 
 
@@ -200,13 +199,11 @@ class UpLevel(nn.Module):
         self.transformers = nn.ModuleList(_transformer(spec, level, depth) for _ in self.resnets if depth)
         self.upsample = None if is_last else Upsample(level.channels)
 
-    def forward(
-        self, x: Tensor, time: Tensor, context: Tensor, kept: list[Tensor], steering: Steering
-    ) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, context: Tensor, kept: list[Tensor], steering: Steering) -> Tensor:
         for i, resnet in enumerate(self.resnets):
             x = resnet(torch.cat([x, kept.pop()], dim=1), time)
             if self.transformers:
-                x = self.transformers[i](x, context, steering.beside)
+                x = self.transformers[i](x, context, steering)
         if self.upsample is not None:
             x = self.upsample(x, kept[-1].shape[2:])
         return x

@@ -1,7 +1,8 @@
 """What may be added inside a U-Net while it predicts: the outputs of ControlNets, T2I-Adapters and IP-Adapters.
 
 `skips` and `middle` are what a ControlNet gives (Zhang et al. 2023, section 3.1), `levels` what a T2I-Adapter gives
-(Mou et al. 2023, section 3.2), `beside` what an IP-Adapter gives (Ye et al. 2023, section 3.2).
+(Mou et al. 2023, section 3.2), `beside` what an IP-Adapter gives (Ye et al. 2023, section 3.2), `reference` another
+picture to look at.
 """
 
 from __future__ import annotations
@@ -10,9 +11,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+import torch
 from torch import Tensor
 
 from inkbloom.nn.attention import Attention, Beside
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Self-attention that looks at the same place of another picture too ("reference-only" of sd-webui-controlnet).
+
+    First, while `tokens` are collected, the U-Net sees that picture, noised alike; then the one that is painted. Rows
+    under no prompt are mixed with what they are without it, so that guidance leads towards the picture.
+    """
+
+    tokens: dict[Attention, Tensor]
+    """What the self-attentions saw of the other picture (batch, tokens, dim); those without any are as usual."""
+    collects: frozenset[Attention] | None = None
+    """Collect the tokens of these; None: use what there is."""
+    fidelity: float = 0.0
+    """0 to 1: how much unprompted rows stay as usual."""
+    prompted: Tensor | None = None
+    """(batch, 1, 1), 1 for rows under a prompt; needed for a fidelity above 0."""
+
+    def __call__(self, attention: Attention, x: Tensor) -> Tensor:
+        if self.collects is not None:
+            if attention in self.collects:
+                self.tokens[attention] = x
+            return attention(x)
+        if attention not in self.tokens:
+            return attention(x)
+        looking = attention(x, torch.cat([x, self.tokens[attention]], dim=1))
+        if not self.fidelity or self.prompted is None:
+            return looking
+        return torch.lerp(looking, attention(x), self.fidelity * (1 - self.prompted))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +59,14 @@ class Steering:
     """One for each level, added to its last block's output on the way down, so to what is kept of it too."""
     beside: Mapping[Attention, tuple[Beside, ...]] = field(default_factory=dict)
     """Further keys and values for these cross-attentions, each attended to by itself."""
+    reference: Reference | None = None
+    """At most one of several steerings has one."""
+
+    def to(self, dtype: torch.dtype) -> Steering:
+        """What is added to feature maps, in another precision."""
+        skips, levels = (tuple(each.to(dtype) for each in maps) for maps in (self.skips, self.levels))
+        middle = None if self.middle is None else self.middle.to(dtype)
+        return replace(self, skips=skips, levels=levels, middle=middle)
 
     def scaled(self, weights: Sequence[float | Tensor]) -> Steering:
         """Each skip, then the middle, times its weight; `weights` are as many."""
@@ -47,4 +87,13 @@ def _add(a: Steering, b: Steering) -> Steering:
 
     middle = a.middle if b.middle is None else b.middle if a.middle is None else a.middle + b.middle
     beside = {where: (*a.beside.get(where, ()), *b.beside.get(where, ())) for where in {**a.beside, **b.beside}}
-    return Steering(skips=sums(a.skips, b.skips), middle=middle, levels=sums(a.levels, b.levels), beside=beside)
+    return Steering(
+        skips=sums(a.skips, b.skips),
+        middle=middle,
+        levels=sums(a.levels, b.levels),
+        beside=beside,
+        reference=a.reference or b.reference,
+    )
+
+
+UNSTEERED = Steering()

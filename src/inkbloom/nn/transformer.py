@@ -1,13 +1,10 @@
 """The spatial transformer: where the picture looks at itself, and at the prompt (Rombach et al. 2022, section 3.3)."""
 
-from collections.abc import Mapping, Sequence
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inkbloom.nn.attention import Attention, Beside
-
-NOTHING: Mapping[Attention, Sequence[Beside]] = {}
+from inkbloom.nn.attention import Attention
+from inkbloom.nn.steering import UNSTEERED, Steering
 
 
 class GatedFeedForward(nn.Module):
@@ -35,12 +32,10 @@ class TransformerBlock(nn.Module):
         self.norm3 = nn.LayerNorm(dim)
         self.feed_forward = GatedFeedForward(dim)
 
-    def forward(
-        self, x: Tensor, context: Tensor, beside: Mapping[Attention, Sequence[Beside]] = NOTHING
-    ) -> Tensor:
-        x = x + self.self_attention(self.norm1(x))
-        cross = self.cross_attention
-        x = x + cross(self.norm2(x), context, beside=beside.get(cross, ()))
+    def forward(self, x: Tensor, context: Tensor, steering: Steering = UNSTEERED) -> Tensor:
+        own, cross, reference = self.self_attention, self.cross_attention, steering.reference
+        x = x + (own(self.norm1(x)) if reference is None else reference(own, self.norm1(x)))
+        x = x + cross(self.norm2(x), context, beside=steering.beside.get(cross, ()))
         return x + self.feed_forward(self.norm3(x))
 
 
@@ -68,10 +63,7 @@ class SpatialTransformer(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(channels, num_heads, context_dim) for _ in range(depth))
         self.proj_out = nn.Linear(channels, channels) if linear_projection else nn.Conv2d(channels, channels, 1)
 
-    def forward(
-        self, x: Tensor, context: Tensor, beside: Mapping[Attention, Sequence[Beside]] = NOTHING
-    ) -> Tensor:
-        """`beside` are further keys and values of its blocks' cross-attentions, as in `nn.steering.Steering`."""
+    def forward(self, x: Tensor, context: Tensor, steering: Steering = UNSTEERED) -> Tensor:
         size = x.shape[2:]
         hidden = self.norm(x)
         if self.linear_projection:
@@ -79,7 +71,7 @@ class SpatialTransformer(nn.Module):
         else:
             hidden = self.proj_in(hidden).flatten(2).transpose(1, 2)  # b (h w) c
         for block in self.blocks:
-            hidden = block(hidden, context, beside)
+            hidden = block(hidden, context, steering)
         if self.linear_projection:
             hidden = self.proj_out(hidden).transpose(1, 2).unflatten(2, size)  # b c h w
         else:

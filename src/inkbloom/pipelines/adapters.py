@@ -1,77 +1,155 @@
-"""What prompts may name beside words: LoRAs and embeddings of a library of models, for one loaded model."""
+"""What prompts may name beside words: LoRAs, hypernetworks and embeddings of a library, for one loaded model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
 from torch import Tensor
 
 from inkbloom.checkpoints import LoadedModel, file_hash
-from inkbloom.checkpoints.adapters import AdapterFile, AdapterUse, Merger, fit, read_adapter, read_embedding
+from inkbloom.checkpoints.adapters import (
+    AdapterFile,
+    AdapterUse,
+    HypernetworkFile,
+    Merger,
+    fit,
+    live,
+    read_adapter,
+    read_embedding,
+    read_hypernetwork,
+)
 from inkbloom.checkpoints.library import Library
 from inkbloom.core.errors import CheckpointError, RequestError
+from inkbloom.models.hypernetwork import attached
 from inkbloom.text.prompt.networks import Network
 from inkbloom.text.prompt.unknown import OnUnknown
 
 _SHORT = 10  # digits of a SHA-256: AutoV2
 
 
-class Adapters:
-    """Finds the files of names, reads each once, and puts LoRAs into the model for as long as pictures are painted.
+@dataclass(frozen=True, kw_only=True)
+class HypernetworkUse:
+    """A hypernetwork and how strongly it is used: any finite number; 0 is off, 1 as trained."""
 
-    With a library the threads that share the model paint one after the other, since LoRAs change its weights.
+    file: HypernetworkFile
+    strength: float
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same for uses that act in the same way."""
+        return self.file.sha256, self.strength
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uses:
+    """What the tags of a prompt ask for, by name, in their order."""
+
+    loras: Mapping[str, AdapterUse]
+    hypernetworks: Mapping[str, HypernetworkUse]
+    live: bool = False
+    """Leave the weights as they are, and add to the layers' outputs what the LoRAs do."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same for prompts whose pictures may be painted together."""
+        networks = (*self.loras.values(), *self.hypernetworks.values())
+        return self.live, tuple(use.key for use in networks)
+
+    @property
+    def text_key(self) -> tuple[object, ...]:
+        """The same where texts are encoded alike; hypernetworks act in the U-Net alone."""
+        return self.live, tuple((use.file.sha256, use.text_weight, use.rank) for use in self.loras.values())
+
+    @property
+    def embeddings(self) -> dict[str, Tensor]:
+        """The vectors that are bundled with the LoRAs; the last of a name counts."""
+        return {one.name: one.vectors for use in self.loras.values() for one in use.file.embeddings}
+
+    def hashes(self) -> dict[str, str]:
+        """The first ten digits of each file's SHA-256, under the names that sharing sites give them: "lora:NAME"."""
+        files = {f"lora:{name}": use.file for name, use in self.loras.items()}
+        files |= {f"hypernet:{name}": use.file for name, use in self.hypernetworks.items()}
+        return {name: file.sha256[:_SHORT] for name, file in files.items()}
+
+
+class Adapters:
+    """Finds the files of names, reads each once, and puts what they hold into the model while pictures are painted.
+
+    With a library the threads that share the model paint one after the other, since LoRAs and hypernetworks change it.
     """
 
     def __init__(self, loaded: LoadedModel, library: Library | None = None) -> None:
-        self._spec = loaded.spec
+        """`loaded` has a U-Net."""
+        assert loaded.unet is not None
+        self._loaded = loaded
+        self._unet = loaded.unet
         self._library = library
         self._merger = Merger(loaded)
         self._lock = RLock()
-        self._files: dict[Path, AdapterFile] = {}
+        self._loras: dict[Path, AdapterFile] = {}
+        self._hypernetworks: dict[Path, HypernetworkFile] = {}
         self.embeddings = LibraryEmbeddings(library, loaded.spec.text.width)
 
-    def uses(self, networks: Sequence[Network], on_unknown: OnUnknown) -> dict[str, AdapterUse]:
-        """The LoRAs of a prompt's tags by name; of several tags with one name the last counts, as in A1111.
+    def uses(self, networks: Sequence[Network], on_unknown: OnUnknown, *, live: bool = False) -> Uses:
+        """What a prompt's tags ask for; of several tags with one name the last counts, as in A1111.
 
         A name that is in no file is told to `on_unknown` with the nearest names, and left out where that lets it pass.
-        `RequestError` for a hypernetwork, `CheckpointError` for a file that cannot be read or does not fit the model.
+        `CheckpointError` for a file that cannot be read or does not fit the model.
         """
-        found: dict[str, AdapterUse] = {}
+        loras: dict[str, AdapterUse] = {}
+        hypernetworks: dict[str, HypernetworkUse] = {}
         for network in networks:
-            if network.kind != "lora":
-                raise RequestError(
-                    f'Hypernetwork "{network.name}" cannot be applied yet; take its tag out of the prompt.'
-                )
             try:
-                path = find_network(self._library, network.name)
+                path = find_network(self._library, network)
             except RequestError as error:
                 on_unknown(str(error))
                 continue
-            found[network.name] = AdapterUse(
-                file=self._read(path),
-                text_weight=network.text_encoder_weight,
-                unet_weight=network.unet_weight,
-                rank=network.rank,
-            )
-        return found
+            if network.kind == "hypernet":
+                file = self._read_hypernetwork(path)
+                hypernetworks[network.name] = HypernetworkUse(file=file, strength=network.unet_weight)
+            else:
+                loras[network.name] = AdapterUse(
+                    file=self._read_lora(path),
+                    text_weight=network.text_encoder_weight,
+                    unet_weight=network.unet_weight,
+                    rank=network.rank,
+                )
+        return Uses(loras=loras, hypernetworks=hypernetworks, live=live)
 
-    def _read(self, path: Path) -> AdapterFile:
-        if path not in self._files:
+    def _read_lora(self, path: Path) -> AdapterFile:
+        if path not in self._loras:
             file = read_adapter(path)
-            fit(file, self._spec)  # what does not fit is told before anything is painted
-            self._files[path] = file
-        return self._files[path]
+            fit(file, self._loaded.spec)  # what does not fit is told before anything is painted
+            self._loras[path] = file
+        return self._loras[path]
+
+    def _read_hypernetwork(self, path: Path) -> HypernetworkFile:
+        if path not in self._hypernetworks:
+            file = read_hypernetwork(path)
+            file.check_fit(self._unet)
+            file.network.to(self._unet.conv_in.weight.device)
+            self._hypernetworks[path] = file
+        return self._hypernetworks[path]
 
     @contextmanager
-    def applied(self, uses: Sequence[AdapterUse]) -> Iterator[None]:
-        """The model with these LoRAs, as long as the `with` block lasts; afterwards its weights are the very same."""
+    def applied(self, uses: Uses) -> Iterator[None]:
+        """The model with these networks, as long as the `with` block lasts; afterwards its weights are the very same.
+
+        LoRAs are merged into the weights, or live beside them; hypernetworks act in the order of their tags.
+        """
         if self._library is None:
             yield
             return
-        with self._lock, self._merger.applied(uses):
+        loras = tuple(uses.loras.values())
+        with (
+            self._lock,
+            live(self._loaded, loras) if uses.live else self._merger.applied(loras),
+            attached(self._unet, [(use.file.network, use.strength) for use in uses.hypernetworks.values()]),
+        ):
             yield
 
 
@@ -137,16 +215,17 @@ class RowCounts(Mapping[str, int]):
         return len(self._vectors)
 
 
-def find_network(library: Library | None, name: str) -> Path:
-    """The file of a LoRA's name; `RequestError` with the nearest names where there is none, or several."""
+_KINDS = {"lora": ("loras", "LoRA"), "hypernet": ("hypernetworks", "Hypernetwork")}
+
+
+def find_network(library: Library | None, network: Network) -> Path:
+    """The file that a tag asks for; `RequestError` with the nearest names where there is none, or several."""
+    kind, label = _KINDS[network.kind]
     if library is None:
-        raise RequestError(f'LoRA "{name}" cannot be looked up without a folder of models; give one, or drop the tag.')
+        raise RequestError(
+            f'{label} "{network.name}" cannot be looked up without a folder of models; give one, or drop the tag.'
+        )
     try:
-        return library.find(name, "loras")
+        return library.find(network.name, kind)
     except CheckpointError as error:
-        raise RequestError(f"LoRA: {error}") from None
-
-
-def short_hashes(uses: Mapping[str, AdapterUse]) -> dict[str, str]:
-    """The first ten digits of each LoRA's SHA-256, under the names that sharing sites give them: "lora:NAME"."""
-    return {f"lora:{name}": use.file.sha256[:_SHORT] for name, use in uses.items()}
+        raise RequestError(f"{label}: {error}") from None

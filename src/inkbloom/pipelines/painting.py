@@ -25,7 +25,7 @@ from inkbloom.pipelines.pictures import to_pictures
 from inkbloom.pipelines.prompts import BatchConditions, PictureConditions
 from inkbloom.pipelines.request import ResolvedRequest
 from inkbloom.pipelines.stages import StageHashes, StageRecorder
-from inkbloom.sampling.control import Control, Controlled
+from inkbloom.sampling.control import Controlled
 from inkbloom.sampling.denoiser import GuidedDenoiser, Step
 from inkbloom.sampling.editing import DifferentialDenoiser, MaskedDenoiser, latent_mask, schedule_steps
 from inkbloom.sampling.guidance import ClassifierFreeGuidance
@@ -57,8 +57,11 @@ class Start:
 
 
 class Painter:
-    def __init__(self, spec: ModelSpec, unet: UNet, autoencoder: Autoencoder, compute: Compute) -> None:
+    def __init__(
+        self, spec: ModelSpec, unet: UNet, autoencoder: Autoencoder, compute: Compute, controls: Controls
+    ) -> None:
         self.spec, self.unet, self.autoencoder, self.compute = spec, unet, autoencoder, compute
+        self.controls = controls
         self.noise_schedule = spec.noise_schedule.build()
 
     def paint(
@@ -71,7 +74,7 @@ class Painter:
         canvas = prepare_canvas(request) if request.init_image is not None else None
         start = self._start(request, canvas, noise)
         stages.record("sigmas", start.sigmas.expand(len(requests), -1))
-        guidance = self._guide(request, conditions, canvas)
+        guidance = self._guide(request, conditions, canvas, start.sigmas)
         stages.record("tokens", [each.tokens for each in conditions])
         with_uncond = guidance.uncond is not None
         stages.record("conditioning", [each.values(with_uncond=with_uncond) for each in conditions])
@@ -194,17 +197,32 @@ class Painter:
         return latents
 
     def _guide(
-        self, request: ResolvedRequest, conditions: Sequence[PictureConditions], canvas: Canvas | None
+        self,
+        request: ResolvedRequest,
+        conditions: Sequence[PictureConditions],
+        canvas: Canvas | None,
+        sigmas: torch.Tensor,
     ) -> Guidance:
         sampler = find_sampler(request.sampler)
+        controls = self.controls.at_work(request, canvas)
+
+        def denoiser(network: UNet | WithChannels) -> ModelDenoiser:
+            return ModelDenoiser(
+                network,
+                self.noise_schedule,
+                self.spec.prediction,
+                dtype=self.compute.dtype,
+                controls=Controlled(model=network, controls=controls, sigmas=sigmas) if controls else None,
+            )
+
         cond, uncond = (BatchConditions([getattr(each, side) for each in conditions]) for side in ("cond", "uncond"))
         # CFG++ has its own, smaller scale; A1111 divides the usual one by this
         scale = request.guidance_scale / CFGPP_SCALE if sampler.needs_uncond else request.guidance_scale
         if purpose(self.spec) == "instruct" and canvas is not None:
             channels = instruct_channels(self.autoencoder, canvas)
             return InstructGuidance(
-                with_picture=self._denoiser(WithChannels(self.unet, channels)),
-                without_picture=self._denoiser(WithChannels(self.unet, torch.zeros_like(channels))),
+                with_picture=denoiser(WithChannels(self.unet, channels)),
+                without_picture=denoiser(WithChannels(self.unet, torch.zeros_like(channels))),
                 cond=cond,
                 uncond=uncond,
                 scale=scale,
@@ -215,16 +233,13 @@ class Painter:
             network = WithChannels(self.unet, inpaint_channels(self.autoencoder, request, canvas))
         guided = request.guidance_scale != 1 or sampler.needs_uncond or not cond.at(0).is_plain
         return ClassifierFreeGuidance(
-            model=self._denoiser(network),
+            model=denoiser(network),
             cond=cond,
             uncond=uncond if guided else None,
             scale=scale,
             rescale=request.guidance_rescale,
             interval=request.guidance_interval or (0.0, math.inf),
         )
-
-    def _denoiser(self, network: UNet | WithChannels) -> ModelDenoiser:
-        return ModelDenoiser(network, self.noise_schedule, self.spec.prediction, dtype=self.compute.dtype)
 
 
 def _masked(guidance: Guidance, start: Start, *, soft: bool) -> GuidedDenoiser:

@@ -12,7 +12,7 @@ from inkbloom.checkpoints.adapters import AdapterUse
 from inkbloom.checkpoints.hashes import a1111_hash
 from inkbloom.core.types import Conditioning, TokenIds
 from inkbloom.models.clip_text import ClipText
-from inkbloom.pipelines.adapters import Adapters, RowCounts, short_hashes
+from inkbloom.pipelines.adapters import Adapters, RowCounts, Uses
 from inkbloom.pipelines.request import ResolvedRequest
 from inkbloom.sampling.guidance import Composition
 from inkbloom.sampling.registry import find_sampler
@@ -35,14 +35,14 @@ class ReadRequest:
     """With the hashes of all files that its prompts name."""
     prompt: ParsedPrompt
     negative: ParsedPrompt
-    uses: tuple[AdapterUse, ...]
-    """The LoRAs in the prompt; while the picture is encoded and painted they are in the model."""
+    uses: Uses
+    """The LoRAs and hypernetworks in the prompt; while the picture is encoded and painted they are in the model."""
     warnings: tuple[str, ...]
 
     @property
-    def networks(self) -> tuple[tuple[object, ...], ...]:
-        """The same for pictures that are painted with the same LoRAs."""
-        return tuple(use.key for use in self.uses)
+    def networks(self) -> tuple[object, ...]:
+        """The same for pictures that are painted with the same LoRAs and hypernetworks."""
+        return self.uses.key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,22 +117,22 @@ class PromptReader:
             )
             for text, is_negative in ((request.prompt, False), (request.negative_prompt, True))
         )
-        uses = self._adapters.uses(prompt.networks, on_unknown)
-        vectors = self._vectors(tuple(uses.values()))
+        uses = self._adapters.uses(prompt.networks, on_unknown, live=request.lora_application == "live")
+        vectors = self._adapters.embeddings.beside(uses.embeddings)
         chunker = self._chunker(request, vectors, on_unknown)
         rows = [row for chunk in _chunks((prompt, negative), chunker) for row in chunk.embeddings]
-        bundled = {one.name for use in uses.values() for one in use.file.embeddings}  # the LoRA's hash covers them
-        names = [name for name in dict.fromkeys(row.name for row in rows) if name not in bundled]
+        # The hash of a LoRA covers what is bundled with it
+        names = [name for name in dict.fromkeys(row.name for row in rows) if name not in uses.embeddings]
         embedded = {f"embed:{name}": self._adapters.embeddings.hash(name) for name in names}
         hashes = {
-            "network_hashes": short_hashes(uses) | embedded,
-            "a1111_hashes": _a1111_hashes(uses, {name: self._adapters.embeddings.path(name) for name in names}),
+            "network_hashes": uses.hashes() | embedded,
+            "a1111_hashes": _a1111_hashes(uses.loras, {name: self._adapters.embeddings.path(name) for name in names}),
         }
         return ReadRequest(
             request=request.model_copy(update=hashes),
             prompt=prompt,
             negative=negative,
-            uses=tuple(uses.values()),
+            uses=uses,
             warnings=tuple(dict.fromkeys(warnings)),
         )
 
@@ -144,8 +144,7 @@ class PromptReader:
         return [encoded[read.request.prompt, read.request.negative_prompt] for read in reads]
 
     def _encode(self, read: ReadRequest) -> PictureConditions:
-        networks = tuple((use.file.sha256, use.text_weight, use.rank) for use in read.uses)
-        key = read.request.dialect, read.request.clip_skip, networks
+        key = read.request.dialect, read.request.clip_skip, read.uses.text_key
         encoder = self._encoders.pop(key, None) or self._open(read)
         self._encoders[key] = encoder  # the newest is last
         for old in list(self._encoders)[:-_ENCODERS]:
@@ -157,7 +156,7 @@ class PromptReader:
 
     def _open(self, read: ReadRequest) -> PromptEncoder:
         skip_layers = read.request.clip_skip - 1
-        known = self._vectors(read.uses)
+        known = self._adapters.embeddings.beside(read.uses.embeddings)
 
         def encode(ids: TokenIds, embeddings: Sequence[EmbeddingRow], /) -> Conditioning:
             vectors = {row.index: known[row.name][row.row].to(self._device) for row in embeddings}
@@ -165,11 +164,6 @@ class PromptReader:
 
         # `read` has told what is unknown
         return PromptEncoder(self._chunker(read.request, known, lambda message: None), encode)
-
-    def _vectors(self, uses: Sequence[AdapterUse]) -> Mapping[str, torch.Tensor]:
-        """The embeddings at hand: those bundled with the LoRAs go before the library's."""
-        bundled = {one.name: one for use in uses for one in use.file.embeddings}
-        return self._adapters.embeddings.beside({name: one.vectors for name, one in bundled.items()})
 
     def _chunker(self, request: ResolvedRequest, vectors: Mapping[str, torch.Tensor], on_unknown: OnUnknown) -> Chunker:
         return Chunker(

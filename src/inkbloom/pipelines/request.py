@@ -13,8 +13,8 @@ from annotated_types import Ge, Le, MultipleOf
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from inkbloom.core.errors import RequestError, nearest
-from inkbloom.pipelines.control.unit import ControlUnit, explain
-from inkbloom.pipelines.editing.sources import PictureSource
+from inkbloom.pipelines.control.unit import ControlUnit
+from inkbloom.pipelines.editing.sources import NoiseSource, PictureSource
 
 if TYPE_CHECKING:
     from inkbloom.families.spec import ModelSpec
@@ -37,6 +37,9 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     dialect: Literal["a1111", "comfy", "plain"] = Field("a1111", description="whose rules both prompts are read by")
     emphasis: Literal["None", "Ignore", "Original", "No norm"] = Field(
         "Original", description="what the brackets of the dialect a1111 do, by A1111's names"
+    )
+    lora_application: Literal["merge", "live"] = Field(
+        "merge", description="LoRAs are merged into the weights, or live beside them; the same up to rounding"
     )
     width: int | None = Field(None, ge=64, le=8192, multiple_of=8, description="pixels")
     height: int | None = Field(None, ge=64, le=8192, multiple_of=8, description="pixels")
@@ -64,6 +67,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     seed_height: int | None = Field(
         None, ge=64, le=8192, multiple_of=8, description="seed resize: noise as of that size"
     )
+    init_noise: NoiseSource | None = Field(None, description="the initial noise of every picture, not the seed's")
     tiling: Literal["none", "x", "y", "both"] = Field("none", description="the axes along which the picture repeats")
     init_image: PictureSource | None = Field(None, description="the picture to start from")
     strength: float = Field(0.75, ge=0, le=1, description="how much of it is new: 0 keeps it, 1 keeps nothing")
@@ -91,6 +95,10 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         "whole", description="masked: only the mask's surroundings are painted, at the full size, and put back"
     )
     inpaint_padding: int = Field(32, ge=0, le=4096, description="pixels of surroundings for the masked area")
+    outpaint_left: int = Field(0, ge=0, le=4096, description="pixels by which the picture is extended there")
+    outpaint_right: int = Field(0, ge=0, le=4096, description="the same to the right")
+    outpaint_top: int = Field(0, ge=0, le=4096, description="the same upwards")
+    outpaint_bottom: int = Field(0, ge=0, le=4096, description="the same downwards")
     match_colors: bool = Field(True, description="bring the repainted part to the colours around it")
     controls: tuple[ControlUnit, ...] = Field((), description="ControlNets and adapters that steer, each by a picture")
     noise_source: Literal["cpu", "nv"] = Field("cpu", description="torch's CPU generator, or CUDA's (\"nv\"), anywhere")
@@ -140,6 +148,8 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     def _check_editing(self) -> "GenerationRequest":
         if self.mask_image is not None and self.init_image is None:
             raise ValueError("mask_image: a mask needs the picture it belongs to; give init_image too")
+        if any(self.outpaint) and self.init_image is None:
+            raise ValueError("outpaint: there is no picture to extend; give init_image too")
         if (self.seed_width is None) != (self.seed_height is None):
             raise ValueError("seed_width: give seed_width and seed_height together")
         return self
@@ -192,6 +202,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
                 "variation_seed": _drawn(self.variation_seed) if self.variation_strength else None,
                 "init_image": self.init_image and self.init_image.opened(),
                 "mask_image": self.mask_image and self.mask_image.opened(),
+                "init_noise": self.init_noise and self.init_noise.opened(),
                 "controls": tuple(unit.opened() for unit in self.controls),
             }
         )
@@ -286,8 +297,6 @@ def _explain(error: ValidationError) -> str:
     # A misspelt field leaves the right one missing: the misspelling is what helps.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     field = str(first["loc"][0]) if first["loc"] else ""
-    if field == "controls" and len(first["loc"]) > 1:
-        return f"controls {first['loc'][1]}: {explain(first, first['loc'][:2])}"
     if first["type"] == "extra_forbidden":
         return f'Unknown field "{field}".{nearest(field, GenerationRequest.model_fields)}'
     if first["type"] == "missing" and len(first["loc"]) == 1:
@@ -329,5 +338,6 @@ _SHAPES = {
     "guidance_interval": "two finite numbers, the sigmas between which to guide",
     "init_image": "the file of a picture",
     "mask_image": "the file of a picture",
+    "init_noise": "a file of noise",
     "controls": "a list of controls, each with model and image",
 }

@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
@@ -26,6 +26,20 @@ def prepare_folder(folder: Path) -> None:
         probe = folder / f".{secrets.token_hex(8)}.tmp"
         probe.touch()
         probe.unlink()
+
+
+@contextmanager
+def output_folders(*folders: Path) -> Iterator[None]:
+    """`prepare_folder` for each; those that were made here and are still empty at the end are removed again."""
+    missing = [place for folder in folders for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        for folder in folders:
+            prepare_folder(folder)
+        yield
+    finally:
+        for place in sorted(set(missing), key=lambda place: -len(place.parts)):
+            with suppress(OSError):  # it is not empty
+                place.rmdir()
 
 
 def save_picture(

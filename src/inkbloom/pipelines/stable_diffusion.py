@@ -22,6 +22,7 @@ from inkbloom.core.types import Latent
 from inkbloom.families import starter
 from inkbloom.pipelines.adapters import Adapters
 from inkbloom.pipelines.autoencoder import Autoencoder
+from inkbloom.pipelines.control.controls import Controls
 from inkbloom.pipelines.device import Compute, choose_compute
 from inkbloom.pipelines.editing.conditions import purpose
 from inkbloom.pipelines.memory import available_bytes, require, unet_bytes
@@ -103,7 +104,8 @@ class StableDiffusion:
         self.prompts = PromptReader(loaded.tokenizer, loaded.text, compute.device, self.adapters, lenient=lenient)
         self.unet = loaded.unet
         self.autoencoder = autoencoder
-        self.painter = Painter(loaded.spec, loaded.unet, autoencoder, compute)
+        self.controls = Controls(loaded.spec, loaded.unet, autoencoder, compute, library)
+        self.painter = Painter(loaded.spec, loaded.unet, autoencoder, compute, self.controls)
 
     @classmethod
     def load(
@@ -200,6 +202,7 @@ class StableDiffusion:
                 "model_hash": self.hash,
                 "device": str(self.compute.device),
                 "dtype": self.compute.dtype_name,
+                "controls": self.controls.resolve(resolved.controls),
             }
         )
 
@@ -301,7 +304,7 @@ class StableDiffusion:
                 raise RequestError(f'Model "{self.name}" changes a given picture by instruction; give it init_image.')
 
     def _check_alike(self, requests: Sequence[ResolvedRequest]) -> None:
-        own = {"prompt", "negative_prompt", "seed", "variation_seed", "network_hashes"}
+        own = {"prompt", "negative_prompt", "seed", "variation_seed", "network_hashes", "a1111_hashes"}
         common = requests[0].model_dump(exclude=own)
         for request in requests[1:]:
             other = request.model_dump(exclude=own)

@@ -66,14 +66,18 @@ def another_model(model: StableDiffusion, request: GenerationRequest) -> str | N
     return f"It was painted with model {request.model} ({request.model_hash}); now with {model.name} ({model.hash})."
 
 
-def differences(model: StableDiffusion, request: GenerationRequest) -> list[str]:
-    """What the request names that the loaded model is not, one line each."""
+def differences(model: StableDiffusion, request: GenerationRequest, painted: GenerationRequest) -> list[str]:
+    """What the request names that was not `painted` with, one line each: model, device, numbers, LoRAs, embeddings."""
     compute = {"device": str(model.compute.device), "dtype": model.compute.dtype_name}
     told = [another_model(model, request)]
     for name, present in compute.items():
         wanted = getattr(request, name)
         if wanted not in (None, present):
             told.append(f"It was painted with {name} {wanted}; now with {present}.")
+    for name, wanted in request.a1111_hashes.items():
+        present = painted.a1111_hashes.get(name)
+        if present != wanted:
+            told.append(f"It was painted with {name} ({wanted}); now with {present or 'none of that name'}.")
     return [line for line in told if line is not None]
 
 
@@ -118,7 +122,7 @@ def verify(model: StableDiffusion, path: Path) -> Verdict:
     again, stages = result.images[0], result.stages[0]
     lossy = path.suffix.lower() in LOSSY
     same, explanation = _compare(found, again, metadata.stages, stages, lossy=lossy)
-    notes = [*metadata.warnings, *differences(model, request)]
+    notes = [*metadata.warnings, *differences(model, request, result.request)]
     if metadata.stages is not None and not same:
         notes += _environment(metadata.stages, stages)
     return Verdict(same=same, explanation=explanation, notes=notes, picture=again)

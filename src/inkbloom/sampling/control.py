@@ -5,18 +5,20 @@ weights are those of ControlNet's guess mode (Zhang et al. 2023, appendix): 0.82
 the coarse ones near the middle keep their strength and the fine ones lose it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+import torch
 from torch import Tensor
 
 from inkbloom.core.errors import RequestError, nearest
 from inkbloom.core.types import Conditioning, Float, Latent, Sigmas
-from inkbloom.nn.steering import Steering, together
+from inkbloom.nn.attention import Attention, Beside
+from inkbloom.nn.steering import Reference, Steering, together
 from inkbloom.sampling.prediction import Model
+from inkbloom.sampling.schedules import NoiseSchedule
 
 ControlMode = Literal["balanced", "prompt", "control"]
 """Who is more important. "prompt": soft weights. "control": soft weights, and prompted rows only, so that guidance
@@ -29,7 +31,9 @@ Rows = Float[Tensor, "batch 1 1 1"]
 
 
 class SteerableModel(Protocol):
-    def __call__(self, x: Latent, t: Float[Tensor, "batch"], conditioning: Conditioning, steering: Steering, /) -> Latent:
+    def __call__(
+        self, x: Latent, t: Float[Tensor, "batch"], conditioning: Conditioning, steering: Steering, /
+    ) -> Latent:
         """As `Model`, with additions inside."""
         ...
 
@@ -90,6 +94,53 @@ class ByAdapter:
         rows = prompted if self.mode == "control" else prompted.new_ones(())
         weights = [self.weight * (SOFTENING ** (last - i) if soft else 1.0) * rows for i in range(last + 1)]
         return Steering(levels=tuple(each * weight for each, weight in zip(self.levels, weights, strict=True)))
+
+
+KeysValues = tuple[Tensor, Tensor]
+"""Both (1, tokens, width)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByImagePrompt:
+    """A `Steer` by an IP-Adapter (Ye et al. 2023): prompted rows see a picture, the others the lack of one."""
+
+    seen: Mapping[Attention, tuple[KeysValues, KeysValues]]
+    """For each cross-attention the keys and values of the picture, and of no picture."""
+    weight: float = 1.0
+
+    def __call__(self, x: Latent, t: Tensor, conditioning: Conditioning, prompted: Rows, /) -> Steering:
+        rows = prompted[:, :, :, 0] > 0  # b 1 1
+        beside = {}
+        for attention, (picture, nothing) in self.seen.items():
+            k, v = (torch.where(rows, one, other) for one, other in zip(picture, nothing, strict=True))
+            beside[attention] = (Beside(k, v, self.weight),)
+        return Steering(beside=beside)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByReference:
+    """A `Steer` by a picture that the network looks at while it paints, without any further network.
+
+    It costs a second call of the model: of the picture's latent, noised to the same level. The noise is the same at
+    all levels, so that a run depends on nothing but its own seed.
+    """
+
+    model: SteerableModel
+    latent: Latent
+    """The picture's (1, ...), scaled."""
+    noise: Latent
+    noise_schedule: NoiseSchedule
+    attentions: frozenset[Attention]
+    """The self-attentions that look."""
+    fidelity: float = 0.5
+
+    def __call__(self, x: Latent, t: Tensor, conditioning: Conditioning, prompted: Rows, /) -> Steering:
+        sigma = self.noise_schedule.sigma(t[0].item())
+        noised = ((self.latent + sigma * self.noise) / math.hypot(1.0, sigma)).to(x).expand(len(x), -1, -1, -1)
+        collecting = Reference(tokens={}, collects=self.attentions)
+        self.model(noised, t, conditioning, Steering(reference=collecting))
+        looking = Reference(tokens=collecting.tokens, fidelity=self.fidelity, prompted=prompted[:, :, :, 0])
+        return Steering(reference=looking)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ class InstructGuidance:
     def both(self, x: Latent, sigma: float) -> tuple[Latent, Latent]:
         call = next(self._calls)
         cond, (unconditional,) = self.cond.at(call), self.uncond.at(call).parts
-        (blank,) = self.without_picture.outputs(x, sigma, [unconditional])
+        (blank,) = self.without_picture.outputs(x, sigma, [unconditional], num_unprompted=1)
         picture, *conds = self.with_picture.outputs(x, sigma, [unconditional, *cond.parts], num_unprompted=1)
         instructed = picture
         for weight, answer in zip(cond.weights, conds, strict=True):

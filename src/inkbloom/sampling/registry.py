@@ -4,6 +4,7 @@ A sampler registers itself by its decorator; interfaces read this and keep no li
 """
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,10 @@ class Sampler:
     """Takes a `GuidedDenoiser` (CFG++)."""
     options: Mapping[str, Any]
     """Further keyword options and their defaults, read off the function."""
+
+    def start_scale(self, sigma: float) -> float:
+        """What the initial noise is multiplied by where sampling starts from it alone, at `sigma`."""
+        return math.hypot(1.0, sigma) if self.variance_preserving else sigma
 
 
 _SAMPLERS: dict[str, Sampler] = {}

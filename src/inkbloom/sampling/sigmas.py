@@ -241,7 +241,7 @@ def beta(n: int, *, sigma_min: float, sigma_max: float, beta_alpha: float, beta_
 
 @schedule("leading", "Leading")
 def leading(n: int, *, noise_schedule: NoiseSchedule) -> Sigmas:
-    """The time steps of `_spaced`, then t = 0: no 0 at the end, as in CompVis' DDIM and PLMS.
+    """Time steps 1, 1 + s, 1 + 2 s, ..., s = floor(T / n), down, then t = 0: no 0 at the end, as in CompVis' DDIM.
 
     Where n does not divide T, CompVis and A1111 make more than n steps, and so does this; diffusers makes n, and starts
     lower.

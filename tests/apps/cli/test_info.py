@@ -1,10 +1,15 @@
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from safetensors.torch import save_file
 
 from inkbloom import StableDiffusion, __version__
+from inkbloom.pipelines.metadata.containers import read_carried
 from inkbloom.pipelines.saving import save_picture
 
 TEXT = (
@@ -52,6 +57,15 @@ def test_the_raw_text(run, tmp_path: Path) -> None:
     assert (code, out) == (0, TEXT.replace("\x1b", "\\u001b").replace("\u202e", "\\u202e") + "\n")
 
 
+def test_the_text_for_other_programs(run, tmp_path: Path) -> None:
+    code, out, _ = run("info", "--a1111", picture_with(tmp_path / "a.png", "a dog\nSteps: 2, Sampler: Euler, Seed: 1"))
+    assert (code, out) == (0, "a dog\nSteps: 2, Sampler: Euler, Seed: 1\n")
+    Image.new("RGB", (64, 64)).save(tmp_path / "bare.png")
+    code, out, err = run("info", "--a1111", tmp_path / "bare.png")
+    assert (code, out) == (2, "")
+    assert err.endswith('bare.png" holds no text in A1111\'s form; "inkbloom info" may find others.\n')
+
+
 def test_our_own_picture(run, tiny_file: Path, tmp_path: Path) -> None:
     result = StableDiffusion.load(tiny_file, device="cpu").generate("a dog, 猫 🐈‍⬛", seed=7, steps=2)
     path = save_picture(result.images[0], iter([tmp_path / "a.png"]), result.requests[0], stages=result.stages[0])
@@ -61,6 +75,40 @@ def test_our_own_picture(run, tiny_file: Path, tmp_path: Path) -> None:
     assert "  steps: 2\n" in out
     assert "Request:" not in out
     assert "Hashes: of 2 steps and the other stages, for: inkbloom verify.\n" in out
+
+
+def test_networks_are_told_as_a1111_tells_them(run, tiny_file: Path, tmp_path: Path) -> None:
+    for folder in ("loras", "embeddings"):
+        (tmp_path / folder).mkdir()
+    layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    tensors = {f"{layer}.lora_down.weight": torch.ones(2, 64), f"{layer}.lora_up.weight": torch.ones(32, 2)}
+    save_file(tensors, tmp_path / "loras/film.safetensors")
+    for name in ("zqone", "zqtwo"):
+        save_file({"emb_params": torch.ones(1, 64)}, tmp_path / f"embeddings/{name}.safetensors", {"name": name})
+    words = ("--ckpt", tiny_file, "--models-dir", tmp_path, "--outdir", tmp_path / "out", "--skip_grid")
+    once = ("--n_samples", "1", "--n_iter", "1", "--steps", "1", "--device", "cpu", "--H", "64", "--W", "64")
+    prompts = ("a zqtwo dog <lora:film:0.5>", "--negative-prompt", "zqone")
+    code, _, err = run("txt2img", *prompts, *words, *once)
+    assert (code, err) == (0, "")
+    picture = tmp_path / "out/samples/00000.png"
+    text = read_carried(picture).texts["parameters"]
+    whole = {
+        name: sha256((tmp_path / f"embeddings/{name}.safetensors").read_bytes()).hexdigest()
+        for name in ("zqone", "zqtwo")
+    }
+    film = (tmp_path / "loras/film.safetensors").read_bytes()
+    data = sha256(film[8 + int.from_bytes(film[:8], "little") :]).hexdigest()[:12]
+    listed = ", ".join(f"{name}: {whole[name][:12]}" for name in ("zqtwo", "zqone"))
+    assert f', Lora hashes: "film: {data}", TI hashes: "{listed}", Version: ' in text
+    hashes = json.loads(text.rpartition("Hashes: ")[2])
+    assert hashes["lora:film"] == sha256(film).hexdigest()[:10]
+    assert hashes["embed:zqone"] == whole["zqone"][:10]
+    # Without its LoRA, or with another of that name, it is told
+    foreign = tmp_path / "foreign.png"
+    picture_with(foreign, text.replace(data, "0123456789ab"))
+    code, _, err = run("reproduce", foreign, *words[:4], "--outdir", tmp_path / "again", "--device", "cpu")
+    assert code == 0
+    assert f"inkbloom: It was painted with lora:film (0123456789ab); now with {data}.\n" in err
 
 
 @pytest.mark.parametrize("command", ["info", "reproduce", "verify"])

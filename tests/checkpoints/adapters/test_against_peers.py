@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inkbloom.checkpoints import LoadedModel
 from inkbloom.checkpoints.adapters import AdapterUse, applied, fit, read_adapter
+from inkbloom.checkpoints.adapters.kinds import InputRotation
 from inkbloom.checkpoints.adapters.writing import save_adapter, spell
 
 ATTENTION = ("attn1.to_", "attn2.to_")
@@ -86,7 +87,7 @@ def plain(config: peft.LoraConfig) -> dict:
     return {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
 
 
-@pytest.mark.parametrize("kind", ["lora", "loha", "lokr"])
+@pytest.mark.parametrize("kind", ["lora", "loha", "lokr", "whole lokr"])
 def test_folder_of_peft(pipeline, tiny_model: LoadedModel, tmp_path: Path, kind: str) -> None:
     base = outputs(pipeline.text_encoder, pipeline.unet)
     torch.manual_seed(4)
@@ -97,12 +98,82 @@ def test_folder_of_peft(pipeline, tiny_model: LoadedModel, tmp_path: Path, kind:
         ),
         "loha": lambda: peft.LoHaConfig(**targets, alpha=3, init_weights=False),
         "lokr": lambda: peft.LoKrConfig(**targets, alpha=3, init_weights=False),
+        "whole lokr": lambda: peft.LoKrConfig(**targets | {"r": 32}, alpha=3, init_weights=False),
     }[kind]()
     model = peft.get_peft_model(pipeline.unet, config)
     model.save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"] == kind.upper()
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"] == kind.split()[-1].upper()
     theirs = outputs(pipeline.text_encoder, model)
     compare(merged(tiny_model, tmp_path)[1:], theirs[1:], base[1:])
+
+
+@pytest.mark.parametrize("kind", ["oft", "exact oft", "shared oft", "ia3"])
+def test_other_kinds_of_peft(pipeline, tiny_model: LoadedModel, tmp_path: Path, kind: str) -> None:
+    """On linear layers: PEFT's own forward of OFT ignores a convolution's padding."""
+    base = outputs(pipeline.text_encoder, pipeline.unet)
+    torch.manual_seed(4)
+    targets = ["to_k", "to_out.0", "ff.net.2"]
+    config = {
+        "oft": lambda: peft.OFTConfig(target_modules=targets, oft_block_size=8, r=0, init_weights=False),
+        "exact oft": lambda: peft.OFTConfig(
+            target_modules=targets, oft_block_size=8, r=0, use_cayley_neumann=False, init_weights=False
+        ),
+        "shared oft": lambda: peft.OFTConfig(
+            target_modules=targets, oft_block_size=8, r=0, block_share=True, init_weights=False
+        ),
+        "ia3": lambda: peft.IA3Config(
+            target_modules=[*targets, "conv1", "conv2"],
+            feedforward_modules=["ff.net.2", "conv2"],
+            init_ia3_weights=False,
+        ),
+    }[kind]()
+    model = peft.get_peft_model(pipeline.unet, config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "oft_R" in name:
+                parameter.normal_(std=0.1)
+            if "ia3_l" in name:
+                parameter.normal_(1.0, 0.3)
+    model.save_pretrained(tmp_path)
+    compare(merged(tiny_model, tmp_path)[1:], outputs(pipeline.text_encoder, model)[1:], base[1:])
+
+
+@pytest.mark.parametrize("neumann_terms", range(1, 8))
+def test_sums_of_rotations_as_peft(neumann_terms: int) -> None:
+    torch.manual_seed(4)
+    layer = torch.nn.Linear(8, 6)
+    config = peft.OFTConfig(
+        target_modules=["0"], oft_block_size=4, r=0, num_cayley_neumann_terms=neumann_terms, init_weights=False
+    )
+    model = peft.get_peft_model(torch.nn.Sequential(layer), config)
+    theirs = model.base_model.model[0]
+    torch.nn.init.normal_(theirs.oft_R["default"].weight, std=0.2)
+    change = InputRotation(upper=theirs.oft_R["default"].weight.detach(), neumann_terms=neumann_terms)
+    weight = layer.weight.detach()
+    expected = weight @ theirs.get_delta_weight("default").detach().T
+    torch.testing.assert_close(weight + change.delta(weight), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Adapter 'default'")  # PEFT takes these biases for damaged matrices
+@pytest.mark.parametrize("bias", ["lora", "all"])
+def test_biases_of_peft(pipeline, tiny_model: LoadedModel, tmp_path: Path, bias: str) -> None:
+    base = outputs(pipeline.text_encoder, pipeline.unet)
+    torch.manual_seed(4)
+    config = peft.LoraConfig(
+        target_modules=["to_out.0", "ff.net.2"],
+        r=2,
+        lora_alpha=3,
+        init_lora_weights=False,
+        lora_bias=bias == "lora",
+        bias="all" if bias == "all" else "none",
+    )
+    model = peft.get_peft_model(pipeline.unet, config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias") and (bias == "all" or "lora_B" in name):
+                parameter.add_(0.1 * torch.randn(parameter.shape))
+    model.save_pretrained(tmp_path)
+    compare(merged(tiny_model, tmp_path)[1:], outputs(pipeline.text_encoder, model)[1:], base[1:])
 
 
 def test_old_attention_processors(make, pipeline, tiny_model: LoadedModel) -> None:

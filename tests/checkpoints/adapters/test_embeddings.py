@@ -13,6 +13,7 @@ VECTORS = torch.arange(128.0).reshape(2, 64)
     "content",
     [
         {"string_to_token": {"*": 265}, "string_to_param": {"*": VECTORS}, "name": "other", "step": 5},
+        {"string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(VECTORS)})},  # the first trainers'
         {"<cat>": VECTORS},
         {"emb_params": VECTORS.half()},
         {"clip_l": VECTORS, "clip_g": torch.zeros(2, 1280)},

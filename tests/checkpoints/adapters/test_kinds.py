@@ -128,6 +128,20 @@ def test_glora(delta) -> None:
     close(delta(weight, a1__weight=wide, a2__weight=tall, b1__weight=down, b2__weight=up), expected)  # LyCORIS 1
 
 
+def test_glora_with_tucker_mid(delta) -> None:
+    weight, tall, wide = draw(OUT, IN, 3, 3), draw(IN, RANK), draw(RANK, IN)
+    up, mid, down = draw(OUT, RANK), draw(RANK, RANK, 3, 3), draw(RANK, IN)
+    found = delta(weight, a1__weight=tall, a2__weight=wide, b1__weight=up, b2__weight=down, bm__weight=mid)
+    turned = torch.einsum("oihw, ij -> ojhw", weight, tall @ wide)
+    close(found, SCALE * (turned + tucker(mid, up, down)))
+
+
+def test_set_weight(delta) -> None:
+    """ComfyUI's: another weight in place of the old one."""
+    weight, other = draw(OUT, IN), draw(OUT, IN)
+    close(weight + delta(weight, None, set_weight=other), other)
+
+
 def rotations(blocks: Tensor) -> Tensor:
     """exp-like Cayley transform by solving R (I - Q) = I + Q."""
     result = []

@@ -54,7 +54,7 @@ def test_every_tensor_is_applied_or_listed(make, tiny_model: LoadedModel) -> Non
         "lora_unet_nowhere.lora_up.weight": torch.zeros(2, 2),
         "lora_unet_nowhere.lora_down.weight": torch.zeros(2, 2),
         "lora_unet_conv_in.lora_up.weight": torch.zeros(2, 2),  # its other half is missing
-        "lora_unet_mid_block_resnets_0_conv2.set_weight": torch.zeros(2),
+        "lora_unet_mid_block_resnets_0_conv2.reshape_weight": torch.zeros(2),
         "something": torch.zeros(2),
     }
     fitted = fit(read_adapter(make.save(tensors | strange)), tiny_model.spec)

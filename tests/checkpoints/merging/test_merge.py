@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from inkbloom.checkpoints import LoadedModel, detect, load, save_diffusers, save_ldm
+from inkbloom.checkpoints import LoadedModel, detect, file_hash, load, save_diffusers, save_ldm
 from inkbloom.checkpoints.hashes import old_hash
 from inkbloom.checkpoints.ldm import SPEC_KEY
 from inkbloom.checkpoints.merging import MergeRecipe, differences, merge
@@ -322,12 +322,11 @@ def test_other_sizes_and_tokenizers(abc: Abc, write: Write, tmp_path: Path) -> N
 
 
 def test_foreign_files(abc: Abc, tiny: LoadedModel, tmp_path: Path) -> None:
-    folder, lora, vae = tmp_path / "folder", tmp_path / "lora.safetensors", tmp_path / "vae.safetensors"
-    save_diffusers(folder, tiny)
+    lora, vae = tmp_path / "lora.safetensors", tmp_path / "vae.safetensors"
     save_file({"lora_unet_x.lora_down.weight": torch.zeros(1)}, lora)
     save_ldm(vae, dataclasses.replace(tiny, unet=None, text=None, tokenizer=None))
     for path, message in (
-        (folder, "is a folder; merging takes single files, which inkbloom convert makes of folders"),
+        (tmp_path, "is a folder without model_index.json, so not a diffusers model"),
         (lora, "is a LoRA"),
         (vae, "has no U-Net, so it cannot be merged"),
         (tmp_path / "nothing.safetensors", "There is no model at"),
@@ -336,6 +335,46 @@ def test_foreign_files(abc: Abc, tiny: LoadedModel, tmp_path: Path) -> None:
             merge(MergeRecipe(models=(abc[0], path)), tmp_path)
     with pytest.raises(CheckpointError, match="is a LoRA"):
         merge(MergeRecipe(models=abc[:2], vae=lora), tmp_path)
+
+
+def test_diffusers_folders(abc: Abc, write: Write, tmp_path: Path) -> None:
+    files = abc[0], write(tmp_path / "b.safetensors", 2)
+    folders = tuple(tmp_path / path.stem for path in files)
+    for path, folder in zip(files, folders, strict=True):
+        save_diffusers(folder, load(path))
+    expected = load_file(merge(MergeRecipe(models=files, vae=files[1], name="x"), tmp_path))
+    for a, b, vae in ((folders[0], files[1], files[1]), (files[0], folders[1], folders[1]), (*folders, folders[1])):
+        path = merge(MergeRecipe(models=(a, b), vae=vae, name="x"), tmp_path, overwrite=True)
+        found = load_file(path)
+        assert all(torch.equal(found[name], expected[name]) for name in found)
+        # All that is missing is what no network needs
+        assert expected.keys() - found.keys() <= {POSITIONS, "betas"}
+        assert load(path).spec == detect(abc[0])
+    again = merge(MergeRecipe(models=folders), tmp_path)
+    assert again.name == "0.7(a) + 0.3(b).safetensors"
+    assert metadata(again)["modelspec.merged_from"] == "a, b"
+    recipe = json.loads(metadata(again)["sd_merge_recipe"])
+    assert recipe["primary_model_hash"] == file_hash(folders[0] / "unet" / "diffusion_pytorch_model.safetensors")
+
+
+def test_shards_and_predictions(write: Write, tiny: LoadedModel, tmp_path: Path) -> None:
+    model = dataclasses.replace(tiny, spec=dataclasses.replace(tiny.spec, prediction="v_prediction"))
+    save_diffusers(tmp_path / "v", model)
+    unet = tmp_path / "v" / "unet" / "diffusion_pytorch_model.safetensors"
+    state = load_file(unet)
+    unet.unlink()
+    names = sorted(state)
+    shards = {"one.safetensors": names[::2], "two.safetensors": names[1::2]}
+    for shard, inside in shards.items():
+        save_file({name: state[name] for name in inside}, unet.parent / shard)
+    weight_map = {name: shard for shard, inside in shards.items() for name in inside}
+    index = unet.with_name(f"{unet.name}.index.json")
+    index.write_text(json.dumps({"weight_map": weight_map}), encoding="utf-8")
+    path = merge(MergeRecipe(models=(tmp_path / "v",), method="no-interpolation", name="x"), tmp_path)
+    assert "v_pred" in load_file(path)
+    found, expected = load(path), load(tmp_path / "v")
+    assert found.spec.prediction == "v_prediction"
+    assert all(torch.equal(t, expected.unet.state_dict()[name]) for name, t in found.unet.state_dict().items())
 
 
 def test_what_is_there_already_stays(abc: Abc, tmp_path: Path) -> None:

@@ -85,6 +85,12 @@ def test_example_b() -> None:
         "model": "fantasticmix_k2",
         "model_hash": "19bbe9faa4",
         "noise_source": "nv",
+        "a1111_hashes": {
+            "lora:LCM_15": "aaebf6360f7d",
+            "lora:ip-adapter-faceid-plusv2_sd15_lora": "a95a0f4bdcb9",
+            "embed:MajicNegative_V2": "a53884ef726b",
+            "embed:badhandv4": "5e40d722fc3d",
+        },
     }
     assert found.warnings == [
         '"VAE hash: 07af11b95c" has no counterpart here.',
@@ -256,8 +262,10 @@ def test_what_is_usual_is_left_out() -> None:
         ({"sampler": "Euler", "sampler_options": {"s_churn": 10, "s_noise": 1.1}}, "Sigma churn: 10, Sigma noise: 1.1"),
         ({"noise_source": "nv"}, "RNG: NV"),
         ({"emphasis": "No norm", "negative_prompt": "(rain)"}, "RNG: CPU, Emphasis: No norm"),
+        ({"a1111_hashes": {"lora:a b": "aaebf6360f7d", "embed:x": "a53884ef726b", "lora:c": "a95a0f4bdcb9"}},
+         'RNG: CPU, Lora hashes: "a b: aaebf6360f7d, c: a95a0f4bdcb9", TI hashes: "x: a53884ef726b"'),
         ({"sampler": "Euler Karras", "sigma_min": 0.1, "sigma_max": 10.0, "rho": 5.0},
-         "Schedule max sigma: 10, Schedule min sigma: 0.1, Schedule rho: 5"),
+         "Schedule min sigma: 0.1, Schedule max sigma: 10, Schedule rho: 5"),
     ],
 )  # fmt: skip
 def test_what_we_write_we_read(fields: dict, pair: str) -> None:
@@ -276,6 +284,43 @@ def test_values_with_marks_are_quoted_and_read_back_as_a1111_does() -> None:
     text = infotext(request.model_copy(update={"model": 'my: "best", model'}))
     assert json.loads(dict(PAIR.findall(text.split("\n")[-1]))["Model"]) == 'my: "best", model'
     assert parse_infotext(text).pairs["Model"] == 'my: "best", model'
+
+
+def test_the_order_of_what_prompts_name() -> None:
+    text = text_of(
+        prompt="(a dog)",
+        sampler="Euler a Karras",
+        sampler_options={"eta": 0.5},
+        emphasis="No norm",
+        rho=5.0,
+        clip_skip=2,
+        a1111_hashes={"lora:LCM_15": "aaebf6360f7d", "embed:badhandv4": "5e40d722fc3d"},
+        network_hashes={"lora:LCM_15": "21895f3ba9", "embed:badhandv4": "5e40d722fc"},
+    )
+    assert text.split("\n")[1] == (
+        "Steps: 50, Sampler: Euler a, Schedule type: Karras, CFG scale: 7.5, Seed: 7, Size: 512x512, "
+        'Model hash: 0123456789, Model: tiny, Clip skip: 2, RNG: CPU, Lora hashes: "LCM_15: aaebf6360f7d", '
+        'TI hashes: "badhandv4: 5e40d722fc3d", Emphasis: No norm, Schedule rho: 5, Eta: 0.5, '
+        f"Version: inkbloom {__version__}, "
+        'Hashes: {"model": "0123456789", "lora:LCM_15": "21895f3ba9", "embed:badhandv4": "5e40d722fc"}'
+    )
+
+
+def test_a_hypernetwork_of_the_first_year_becomes_a_tag() -> None:
+    line = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Hypernet: anime(3f5c)"
+    found = read(f"a cat\n{line}, Hypernet hash: 3f5c, Hypernet strength: 0.6")
+    assert (found.request.prompt, found.warnings) == ("a cat <hypernet:anime(3f5c):0.6>", [])
+    assert read(f"a cat\n{line}").prompt == "a cat <hypernet:anime(3f5c):1>"
+    found = read('a cat\nSteps: 2, Sampler: LMS, Seed: 1, Hypernet: "a:b"')
+    assert (found.prompt, found.warnings) == ("a cat", ["The hypernet a:b cannot stand in a prompt, and is left out."])
+
+
+def test_fooocus_keeps_its_loras_beside_the_prompt() -> None:
+    weights = ", ".join(f"lora{i}: 0.5" for i in range(60))
+    found = read('a cat\nSteps: 2, Sampler: LMS, Seed: 1, Lora weights: "ink: 0.1, x: 0", Version: Fooocus v2.5.5')
+    assert (found.prompt, found.request.dialect) == ("a cat <lora:ink:0.1>", "comfy")
+    found = read(f'a cat\nSteps: 2, Sampler: LMS, Seed: 1, Lora weights: "{weights}", Version: Fooocus v2.5.5')
+    assert (found.prompt.count("<lora:"), len(found.warnings)) == (50, 10)
 
 
 def test_sharing_sites_find_the_hash() -> None:

@@ -84,9 +84,33 @@ def test_loras_clip_skip_and_linked_values() -> None:
             n6={"clip": ["11", 0], "text": ["12", 0]},
         )
     )
-    assert (found.prompt, found.request.clip_skip, found.request.seed) == ("a castle", 2, 7)
-    assert found.fields["loras"] == '["ink: 0.8"]'
-    assert found.warnings == ["The LoRA ink: 0.8 is not in the prompt, and left out."]
+    assert (found.request.prompt, found.request.clip_skip, found.request.seed) == ("a castle <lora:ink:0:0.8>", 2, 7)
+    assert found.fields["loras"] == '[["ink.safetensors", 0, 0.8]]'
+    assert (found.warnings, found.request.model) == ([], "v1-5-pruned")
+
+
+def test_several_loras_in_the_order_of_their_nodes() -> None:
+    several = {
+        "lora_1": {"on": True, "lora": "three.pt", "strength": 0.3, "strengthTwo": 0.1},
+        "lora_2": {"on": False, "lora": "off.pt", "strength": 1},
+        "lora_3": {"on": True, "lora": "sub/four.pt", "strength": 0.4},
+    }
+    loader = {"class_type": "LoraLoader", "inputs": {"lora_name": "one.pt", "strength_model": 1, "strength_clip": 1}}
+    hostile = {"lora_name": "a:b>.pt", "strength_model": 1, "strength_clip": "x"}
+    found = read(
+        changed(
+            n10={**loader, "inputs": {**loader["inputs"], "model": ["4", 0]}},
+            n11={"class_type": "LoraLoaderModelOnly", "inputs": {**hostile, "model": ["10", 0]}},
+            n12={"class_type": "Power Lora Loader (rgthree)", "inputs": {**several, "model": ["11", 0]}},
+            n3={"model": ["12", 0]},
+            n6={"text": "a <lora:glass:1> bottle"},
+        )
+    )
+    assert found.prompt == "a <lora:glass:1> bottle <lora:one:1> <lora:three:0.1:0.3> <lora:four:0.4>"
+    assert found.warnings == [
+        "The prompt holds tags such as <lora:...>, which are words to ComfyUI and files here.",
+        "The lora a:b>.pt cannot stand in a prompt, and is left out.",
+    ]
 
 
 def test_custom_sampling() -> None:

@@ -42,7 +42,10 @@ def test_fooocus() -> None:
     }
     found = read_fooocus(json.dumps(data))
     assert found.program == "Fooocus v2.5.5"
-    assert (found.prompt, found.negative_prompt) == ("a cat, cinematic still a cat", "(worst quality)")
+    assert (found.prompt, found.negative_prompt) == (
+        "a cat, cinematic still a cat <lora:offset:0.1>",
+        "(worst quality)",
+    )
     assert set_fields(found) == {
         "steps": 30,
         "sampler": "DPM++ 2M SDE",
@@ -56,8 +59,13 @@ def test_fooocus() -> None:
         "model_hash": "aeb7e9e689",
         "dialect": "comfy",
     }
-    left_out = ("sharpness", "adm_guidance", "styles", "loras")
+    left_out = ("sharpness", "adm_guidance", "styles")
     assert found.warnings == [f"Fooocus's {key} has no counterpart here." for key in left_out]
+
+
+def test_fooocus_of_earlier_versions() -> None:
+    data = {"base_model": "x", "performance": "Speed", "prompt": "a cat", "lora_combined_1": "ink.safetensors : 0.5"}
+    assert read_fooocus(json.dumps(data)).prompt == "a cat <lora:ink:0.5>"
 
 
 NOVELAI = {

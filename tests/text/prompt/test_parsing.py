@@ -64,7 +64,15 @@ def test_emphasis_modes():
 
 def test_the_other_dialects():
     assert only(TEXT, dialect="plain") == (Segment(TEXT),)
-    assert only(TEXT, dialect="comfy") == (Segment("a "), Segment("cat", 1.2), Segment(TEXT[11:]))
+    assert only("a (b:1.2) [c:3] # d AND e", dialect="comfy") == (
+        Segment("a "), Segment("b", 1.2), Segment(" [c:3] # d AND e")
+    )  # fmt: skip
+
+
+def test_tags_stand_for_the_nodes_of_comfyui():
+    found = parse("a <lora:x:0:0.5> <b:c>", timeline=Timeline(steps=5), dialect="comfy")
+    assert [(network.name, network.unet_weight) for network in found.networks] == [("x", 0.5)]
+    assert found.parts[0].schedule[0].text == "a  <b:c>"
 
 
 def test_unknown_choices_name_the_nearest():

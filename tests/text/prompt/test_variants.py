@@ -65,6 +65,12 @@ def every(template, wildcards=None, limit=1000):
         ("${x=!{a|b}}${x}${x}", ["aa", "bb"]),
         ("${x:c}${x= d}${x:c}", ["cd"]),
         ("${x=a}${y=${x}${x}}${x=b}${y}", ["bb"]),
+        ("${x=a}${x?=b}${y?=!c}${x}${y}", ["ac"]),
+        ("%{happy ... today$${fox|cow}}", ["happy fox today", "happy cow today"]),
+        ("%{{cool|hot} \u2026$$a {b}}", ["cool a b", "hot a b"]),
+        ("%{.........!$$a}", ["a!"]),
+        ("<lora:{film|ink}:{0.5|1}>", [f"<lora:{name}:{w}>" for name in ("film", "ink") for w in ("0.5", "1")]),
+        (r"\%{a} 5 % $$", ["%a 5 % $$"]),
         (r"\{a\|b\} \$\{x} \__a__".replace("{x}", r"{x\}"), ["{a|b} ${x} __a__"]),
     ],
 )
@@ -83,11 +89,51 @@ def test_every_combination(template, expected):
         ("__dir/*__", ["1", "2"]),
         ("__weighted__", ["often", "seldom"]),
         ("${season=winter} __clothes__", [" in winter a red hat"]),
+        ("__clothes(season=May, colour = blue)__", ["in May a blue hat"]),
+        ("%{__clothes(season=...)__$$June}", ["in June a red hat"]),
     ],
 )
 def test_wildcards(wildcards, template, expected):
     assert every(template, wildcards) == expected
     assert random_prompt(template, 7, wildcards) in expected
+
+
+def test_in_turn_brackets_keep_step():
+    template = "{@a|b} {@c|d|e} __@dir/*__"
+    # Wildcards are two lines, "1" and "2"
+    assert [random_prompt("{@a|b} {@c|d|e}", seed) for seed in range(4)] == ["a c", "b d", "a e", "b c"]
+    # As the extension's own example has it, wherever the bracket stands
+    assert every("{red|green|blue} {@square|circle}") == ["red square", "green circle", "blue square"]
+    assert every("{@square|circle} {red|green|blue}") == ["square red", "circle green", "square blue"]
+    assert every("{@a|b}") == ["a"]
+    with pytest.raises(RequestError, match='Unknown wildcard "dir/\\*"'):
+        random_prompt(template, 0)
+
+
+def test_all_combinations_as_the_seeds_count_up():
+    prompts = [random_prompt("{!a|b}{!c|d|e}", seed) for seed in range(6)]
+    assert sorted(prompts) == every("{a|b}{c|d|e}")
+    assert prompts[:3] == ["ac", "bc", "ad"]
+    assert random_prompt("{!a|b}{!c|d|e}", 6) == prompts[0]
+
+
+def test_random_brackets_do_not_multiply_the_combinations(wildcards):
+    found = every("{a|b|c|d} {~x|y} __~dir/*__", wildcards)
+    assert [prompt[0] for prompt in found] == [*"abcd"]
+    assert len({prompt[1:] for prompt in found}) > 1
+    assert found == every("{a|b|c|d} {~x|y} __~dir/*__", wildcards)
+
+
+def test_options_at_random_may_hold_other_brackets():
+    found = every("{~{a|b|c}|d} {e|f}")
+    assert {"e", "f"} == {prompt[-1] for prompt in found}
+
+
+def test_arrangements_of_many_options():
+    # As many as there are orders: they are counted, not made
+    template = "{3-$$" + "|".join(map(str, range(200))) + "}"
+    assert every(template, limit=2) == ["0,1,2", "0,1,3"]
+    assert random_prompt(template.replace("{", "{@"), 200 * 199 * 198) == "0,1,2,3"
 
 
 def test_combinations_are_made_as_they_are_asked_for():
@@ -125,6 +171,10 @@ def test_frequencies():
         ("a ${x=", 'The "{" at character 4 of the template has no "}".'),
         ("${x}", 'The variable "x" is not set. None are set.'),
         ("${colour=a}${color}", 'The variable "color" is not set. Did you mean "colour"?'),
+        ("x%{a...}", 'The "%{" at character 2 of the template has no "$$"; write "%{a ... b$$c}".'),
+        ("%{a$$b", 'The "{" at character 2 of the template has no "}".'),
+        ("%{a$$b}", 'The wrap "a" has no "..." to say where "b" goes.'),
+        ("__clothes(season)__", '"season" in "__clothes(season)__" sets no variable; write __NAME(variable=text)__.'),
         ("{3-2$$a|b|c}", '"3-2$$" counts down; write the smaller number first.'),
         ("{0::a|0::b}", "The options of a template have the weight 0, and nothing else is left to choose."),
         ("__seasn__", 'Unknown wildcard "seasn". Did you mean "season"?'),
@@ -154,7 +204,11 @@ def test_variables_that_double_are_stopped():
         random_prompt(template, 0)
 
 
-@given(st.lists(st.sampled_from([*"{}|$_:=-12ab \\", "$$", "__", "${x", "::", "2$$"]), max_size=25).map("".join))
+@given(
+    st.lists(st.sampled_from([*"{}|$_:=-12ab \\~!@%()?", "$$", "__", "${x", "%{", "...", "2$$"]), max_size=25).map(
+        "".join
+    )
+)
 def test_any_template_is_read_or_refused(template):
     try:
         prompt = random_prompt(template, 0)

@@ -65,12 +65,21 @@ def test_the_first_folder_holds(folder, tmp_path):
     assert Wildcards([other, folder]).texts("animals") == ("bird",)
 
 
+def test_json(folder):
+    (folder / "more.json").write_text('{\n\t"metals": ["iron", "gold"]\n}', encoding="utf-8")
+    assert Wildcards([folder]).texts("metals") == ("iron", "gold")
+
+
 def test_bad_files(folder):
     (folder / "latin.txt").write_bytes("café".encode("latin-1"))
     with pytest.raises(RequestError, match=r'latin\.txt" is not UTF-8 text; save it as UTF-8\.$'):
         Wildcards([folder]).texts("latin")
     (folder / "bad.yaml").write_text("a: [", encoding="utf-8")
     with pytest.raises(RequestError, match=r'bad\.yaml" is not YAML: '):
+        Wildcards([folder]).find("animals*")
+    (folder / "bad.yaml").unlink()
+    (folder / "bad.json").write_text("{", encoding="utf-8")
+    with pytest.raises(RequestError, match=r'bad\.json" is not JSON: '):
         Wildcards([folder]).find("animals*")
     with pytest.raises(RequestError, match=r'^The wildcard folder ".*none" is not there\.$'):
         Wildcards([folder / "none"]).find("a")

@@ -17,13 +17,13 @@ def test_a_place_stays_in_range_and_varies_little(place):
     assert pictures.shape == (8, 3, 64, 64)
     assert 0 <= pictures.min() <= pictures.max() <= 1
     deviation = (pictures - pictures.mean(dim=0)).abs().mean()
-    assert 0 < deviation < 0.03
+    assert 0 < deviation < 0.04
 
 
 def test_places_look_different():
     means = torch.stack([paint(place, None, _random(8), 64).mean(dim=0) for place in PAINTED])
     for index in range(1, len(means)):
-        assert (means[:index] - means[index]).abs().mean(dim=(1, 2, 3)).min() > 0.06, PAINTED[index]
+        assert (means[:index] - means[index]).abs().mean(dim=(1, 2, 3)).min() > 0.05, PAINTED[index]
 
 
 @pytest.mark.parametrize("place", PAINTED)

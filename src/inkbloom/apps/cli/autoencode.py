@@ -52,7 +52,7 @@ def autoencode(
         )
 
     from inkbloom.pipelines.device import choose_compute
-    from inkbloom.pipelines.saving import prepare_folder
+    from inkbloom.pipelines.saving import output_folders
     from inkbloom.pipelines.stable_diffusion import load_autoencoder
 
     compute = choose_compute(device, dtype)
@@ -60,16 +60,16 @@ def autoencode(
         latent = _read_latent(decode)
         autoencoder = load_autoencoder(ckpt, compute, config=config)
         _check_channels(latent, autoencoder, decode)
-        prepare_folder(outdir)
-        return _decode(latent, autoencoder, outdir, decode.stem)
+        with output_folders(outdir):
+            return _decode(latent, autoencoder, outdir, decode.stem)
 
     from inkbloom.pipelines.pictures import open_picture
 
     assert picture is not None
     opened = open_picture(picture)
     autoencoder = load_autoencoder(ckpt, compute, config=config)
-    prepare_folder(outdir)
-    return _round_trip(opened, autoencoder, outdir, picture.stem)
+    with output_folders(outdir):
+        return _round_trip(opened, autoencoder, outdir, picture.stem)
 
 
 def _decode(latent: Latent, autoencoder: Autoencoder, outdir: Path, stem: str) -> int:

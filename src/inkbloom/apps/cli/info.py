@@ -17,6 +17,10 @@ def info(
     /,
     *,
     raw: Annotated[bool, Parameter(negative="", show_default=False, help="The text itself, and nothing else.")] = False,
+    a1111: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="The text in A1111's form, which other programs understand."),
+    ] = False,
 ) -> int:
     """Say how a picture was made: the program, the prompt, its settings, and our request for the same picture.
 
@@ -25,12 +29,21 @@ def info(
 
     ```
     inkbloom info castle.png
-    inkbloom info castle.png --raw
+    inkbloom info castle.png --a1111
     ```
     """
+    from inkbloom.core.errors import RequestError
     from inkbloom.pipelines.metadata import read_metadata
+    from inkbloom.pipelines.metadata.containers import PARAMETERS, USER_COMMENT, read_carried
     from inkbloom.pipelines.metadata.record import shortened
 
+    if a1111:
+        texts = read_carried(picture).texts
+        text = texts.get(PARAMETERS, texts.get(USER_COMMENT))
+        if text is None:
+            raise RequestError(f'"{picture}" holds no text in A1111\'s form; "inkbloom info" may find others.')
+        print(_printable(text))
+        return 0
     found = read_metadata(picture)
     if raw:
         print(_printable(found.raw))

@@ -85,8 +85,9 @@ def apply(
     """Merge adapters into a model and write it as a new file.
 
     ```
-    inkbloom lora apply model.safetensors style.safetensors:0.8 -o styled.safetensors
-    inkbloom lora apply model.safetensors style.safetensors:0.5:0.8 detail.safetensors --output both.safetensors
+    inkbloom lora apply model.safetensors film.safetensors:0.8 -o new.safetensors
+    inkbloom lora apply model.safetensors film.safetensors:0.5:0.8 \\
+      detail.safetensors --output both.safetensors
     ```
     """
     from inkbloom.checkpoints import load, save_ldm
@@ -135,7 +136,8 @@ def extract(
     """Make a LoRA of what a model has beyond another, in kohya's spelling.
 
     ```
-    inkbloom lora extract trained.safetensors base.safetensors difference.safetensors --rank 32
+    inkbloom lora extract tuned.safetensors base.safetensors lora.safetensors \\
+      --rank 32
     ```
     """
     from inkbloom.apps.cli.progress import step_bar
@@ -205,8 +207,9 @@ def convert(
     """Write a LoRA in the spelling of other programs.
 
     ```
-    inkbloom lora convert pytorch_lora_weights.safetensors style.safetensors --to kohya
-    inkbloom lora convert style.safetensors pytorch_lora_weights.safetensors --to peft
+    inkbloom lora convert pytorch_lora_weights.safetensors \\
+      style.safetensors --to kohya
+    inkbloom lora convert style.safetensors folder/adapter.safetensors --to peft
     ```
     """
     from inkbloom.checkpoints.adapters import fit, read_adapter

@@ -14,8 +14,10 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 
 import inkbloom
 from inkbloom.apps.cli.autoencode import autoencode
+from inkbloom.apps.cli.control import preprocess
 from inkbloom.apps.cli.convert import convert
 from inkbloom.apps.cli.info import info
+from inkbloom.apps.cli.list import list_
 from inkbloom.apps.cli.lora import lora
 from inkbloom.apps.cli.merge import merge
 from inkbloom.apps.cli.models import models
@@ -33,7 +35,21 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
-for command in (txt2img, prompt, autoencode, info, reproduce, verify, models, merge, convert, lora, train):
+for command in (
+    txt2img,
+    prompt,
+    autoencode,
+    info,
+    preprocess,
+    reproduce,
+    verify,
+    models,
+    merge,
+    convert,
+    lora,
+    list_,
+    train,
+):
     app.command(command)
 
 

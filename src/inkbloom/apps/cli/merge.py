@@ -12,9 +12,7 @@ RESULT = Group("Result", sort_key=2)
 
 
 def merge(
-    a: Annotated[
-        Path, Parameter(help="Model A, a .safetensors or .ckpt file; it decides what the result consists of.")
-    ],
+    a: Annotated[Path, Parameter(help="Model A, a file or diffusers folder; it decides what the result consists of.")],
     b: Annotated[Path | None, Parameter(help="Model B.")] = None,
     c: Annotated[Path | None, Parameter(help="Model C, from which B (or A and B) were trained.")] = None,
     /,
@@ -48,7 +46,9 @@ def merge(
     name: Annotated[
         str | None, Parameter(group=RESULT, help='Its name, without ending. [default: as A1111, "0.7(A) + 0.3(B)"]')
     ] = None,
-    vae: Annotated[Path | None, Parameter(group=RESULT, help="A file whose autoencoder replaces A's.")] = None,
+    vae: Annotated[
+        Path | None, Parameter(group=RESULT, help="A file or folder whose autoencoder replaces A's.")
+    ] = None,
     discard: Annotated[
         str | None, Parameter(group=RESULT, help="Leave out tensors whose names this regular expression finds.")
     ] = None,
@@ -68,13 +68,15 @@ def merge(
     autoencoder. slerp: along the arc from A to B. cosine-a, cosine-b: B where it is unlike A. ties, dare: C, with what
     A and B learned beyond it. All of it is computed in float32, a tensor at a time.
 
-    The result is a .safetensors file; its metadata say what it was made of. An inpainting or instruct-pix2pix model
-    can be merged with normal ones as A.
+    The result is always a .safetensors file; its metadata say what it was made of. An inpainting or instruct-pix2pix
+    model can be merged with normal ones as A.
 
     ```
     inkbloom merge a.safetensors b.safetensors -m 0.4
-    inkbloom merge a.safetensors b.safetensors c.safetensors --method add-difference -m 1
-    inkbloom merge a.safetensors --method no-interpolation --vae vae.safetensors --precision float16 --name new
+    inkbloom merge a.safetensors b.safetensors c.safetensors \\
+      --method add-difference -m 1
+    inkbloom merge a.safetensors --method no-interpolation \\
+      --vae vae.safetensors --precision float16 --name new
     ```
     """
     from inkbloom.apps.cli.progress import step_bar

@@ -145,9 +145,9 @@ def _say_network(network: Network, library: Library | None, on_unknown: OnUnknow
     rank = "" if network.rank is None else f", first {network.rank} ranks"
     weights = f"text encoder {network.text_encoder_weight:g}, U-Net {network.unet_weight:g}"
     file = ""
-    if library is not None and network.kind == "lora":
+    if library is not None:
         try:
-            file = _say_file(find_network(library, network.name))
+            file = _say_file(find_network(library, network))
         except RequestError as error:
             on_unknown(str(error))
     return f"{network.kind} {network.name}: {weights}{rank}{file}"

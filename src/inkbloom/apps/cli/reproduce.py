@@ -37,17 +37,17 @@ def reproduce(
     """
     from inkbloom.apps.cli.storage import open_library
     from inkbloom.pipelines.metadata import read_metadata
-    from inkbloom.pipelines.saving import prepare_folder, save_picture
+    from inkbloom.pipelines.saving import output_folders, save_picture
     from inkbloom.pipelines.verification import differences, load_like, paintable, repaint
 
     metadata = read_metadata(picture)
     request = paintable(metadata)
-    prepare_folder(outdir)
     model = load_like(request, ckpt, device=device, dtype=dtype, config=config, library=open_library(models_dir))
-    result = repaint(model, request, metadata.stages)
-    for line in (*metadata.warnings, *differences(model, request), *result.warnings):
-        print(f"inkbloom: {line}", file=sys.stderr)
-    names = (outdir / f"{picture.stem}-reproduced{f'-{i}' if i else ''}.png" for i in count())
-    saved = save_picture(result.images[0], names, result.requests[0], stages=result.stages[0])
+    with output_folders(outdir):
+        result = repaint(model, request, metadata.stages)
+        for line in (*metadata.warnings, *differences(model, request, result.request), *result.warnings):
+            print(f"inkbloom: {line}", file=sys.stderr)
+        names = (outdir / f"{picture.stem}-reproduced{f'-{i}' if i else ''}.png" for i in count())
+        saved = save_picture(result.images[0], names, result.requests[0], stages=result.stages[0])
     print(f"Painted the picture of {metadata.program} again (seed {result.seeds[0]}), saved as {saved}.")
     return 0

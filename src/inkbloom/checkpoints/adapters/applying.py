@@ -1,4 +1,4 @@
-"""Adapters at work: their changes are added to a model's weights, and taken out again without a trace.
+"""Adapters merged: their changes are added to a model's weights, and taken out again without a trace.
 
 While they are in, parameters hold merged copies; the original tensors are kept aside as they are and put back in the
 end, so that afterwards the very same numbers are in the same memory. All changes are worked out from the original
@@ -89,7 +89,7 @@ class Merger:
         if merged is None:
             pieces: dict[Parameter, list[tuple[float, Change]]] = {}
             for use, fitted in zip(uses, fits, strict=True):
-                for parameter, strength, change in _weighted(use, fitted, self._model.spec):
+                for parameter, strength, change in weighted(use, fitted, self._model.spec):
                     pieces.setdefault(parameter, []).append((strength, change))
             merged = {parameter: self._add(parameter, changes) for parameter, changes in pieces.items()}
         if self._size:
@@ -116,10 +116,7 @@ class Merger:
 
     def _parameter(self, parameter: Parameter) -> nn.Parameter:
         component, name = parameter
-        network = _network(self._model, component)
-        if network is None:
-            raise RequestError(f"The adapter changes the {LABELS[component]}, which was not loaded.")
-        return network.get_parameter(name)
+        return network_of(self._model, component).get_parameter(name)
 
 
 @contextmanager
@@ -129,7 +126,8 @@ def applied(model: LoadedModel, uses: Sequence[AdapterUse]) -> Iterator[tuple[Fi
         yield fits
 
 
-def _weighted(use: AdapterUse, fitted: Fit, spec: ModelSpec) -> Iterator[tuple[Parameter, float, Change]]:
+def weighted(use: AdapterUse, fitted: Fit, spec: ModelSpec) -> Iterator[tuple[Parameter, float, Change]]:
+    """The changes of an adapter that are not off, and their strengths; raises what `Merger.applied` says."""
     check_blocks(use.blocks, spec)
     blocks = places(spec).blocks
     for parameter, change in fitted.changes.items():
@@ -139,5 +137,9 @@ def _weighted(use: AdapterUse, fitted: Fit, spec: ModelSpec) -> Iterator[tuple[P
             yield parameter, strength, change if use.rank is None else cut(change, use.rank)
 
 
-def _network(model: LoadedModel, component: Component) -> nn.Module | None:
-    return getattr(model, component)
+def network_of(model: LoadedModel, component: Component) -> nn.Module:
+    """A network of the model; `RequestError` where it was not loaded."""
+    network = getattr(model, component)
+    if network is None:
+        raise RequestError(f"The adapter changes the {LABELS[component]}, which was not loaded.")
+    return network

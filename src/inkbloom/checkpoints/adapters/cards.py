@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def read_card(path: Path) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise CheckpointError(f"{path} is no embedding card: it holds a {type(card).__name__}.")
     return card
+
+
+def is_card(path: Path) -> bool:
+    """Whether a picture is an embedding card; remembered until the file changes."""
+    state = path.stat()
+    return _is_card(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _is_card(path: Path, size: int, changed: int) -> bool:
+    try:
+        read_card(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _tensor(value: dict[str, Any]) -> dict[str, Any] | Tensor:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import torch
 
-from inkbloom.checkpoints.adapters.kinds import Change, LowRank
+from inkbloom.checkpoints.adapters.kinds import Change, LowRank, Scale
 from inkbloom.checkpoints.adapters.reading import AdapterFile
 from inkbloom.checkpoints.keymap import LDM_PREFIX, Component, modern, names
 from inkbloom.checkpoints.merging.blocks import block_of
@@ -131,6 +131,8 @@ def fit(adapter: AdapterFile, spec: ModelSpec) -> Fit:
         if place is not None:
             component, ours = place
             here = {(component, f"{ours}.{leaf}"): change for leaf, change in parts.items() if change is not None}
+            if isinstance(layer.bias, Scale) and (component, f"{ours}.bias") not in table.shapes:
+                del here[component, f"{ours}.bias"]  # there is none to be scaled
         if not here or not here.keys() <= table.shapes.keys():
             not_applied += layer.names
             continue

@@ -10,16 +10,19 @@ kohya's and LyCORIS's trainers read it. The other formulas are LyCORIS's (Yeh et
 customization").
 
 Change
-├── LowRank       LoRA, LoCon             ├── InputScale    (IA)^3
+├── LowRank       LoRA, LoCon             ├── Scale    (IA)^3
 ├── Hadamard      LoHa                    ├── GeneralLowRank    GLoRA
 ├── Kronecker     LoKr                    ├── Rotation, Butterfly    OFT, BOFT
-├── Difference    full, norm, bias        └── Decomposed    DoRA, around any other
+├── Difference    full, norm, bias        ├── InputRotation    PEFT's OFT
+├── Replacement   another value           └── Decomposed    DoRA, around any other
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -147,8 +150,11 @@ class Kronecker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputScale:
-    """(IA)^3: W * w, w one number an output, or an input with `on_input` (Liu et al. 2022, section 3.3; LyCORIS)."""
+class Scale:
+    """(IA)^3: W * w, w one number an output, or an input with `on_input` (Liu et al. 2022, section 3.3; LyCORIS).
+
+    PEFT's vectors are 1 + w, and scale the biases of outputs too.
+    """
 
     w: Tensor
     on_input: bool
@@ -158,10 +164,9 @@ class InputScale:
     alpha: ClassVar[None] = None
 
     def delta(self, weight: Tensor) -> Tensor:
-        kernel = [1] * (weight.ndim - 2)
-        length = weight.shape[1 if self.on_input else 0]
-        w = self.w.to(weight).reshape(length)
-        return weight * (w.reshape(1, length, *kernel) if self.on_input else w.reshape(length, 1, *kernel))
+        axis = 1 if self.on_input else 0
+        shape = [length if d == axis else 1 for d, length in enumerate(weight.shape)]
+        return weight * self.w.to(weight).reshape(shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,13 +174,14 @@ class GeneralLowRank:
     """GLoRA: (alpha / rank) (W @ first @ second + up @ down) (Chavan et al. 2023; LyCORIS).
 
     first (in, r), second (r, in), up (out, r), down (r, in[, h, w]). LyCORIS stores them as a1, a2, b1, b2; before its
-    version 2 as a2, a1, b2, b1.
+    version 2 as a2, a1, b2, b1. With its `bm`, mid (r, r, h, w), up and down are as in LoCon's Tucker form.
     """
 
     first: Tensor
     second: Tensor
     up: Tensor
     down: Tensor
+    mid: Tensor | None = None
     alpha: float | None = None
     kind: ClassVar[str] = "GLoRA"
     needs_weight: ClassVar[bool] = True
@@ -187,17 +193,20 @@ class GeneralLowRank:
     def delta(self, weight: Tensor) -> Tensor:
         first, second = self.first.to(weight).flatten(1), self.second.to(weight).flatten(1)
         turned = torch.einsum("o i ..., i r, r j -> o j ...", weight, first, second)
-        added = _fold(self.up.to(weight).flatten(1) @ self.down.to(weight).flatten(1), weight)
-        return _scale(self.alpha, self.rank) * (turned + added)
+        up, down = LowRank(up=self.up, down=self.down, mid=self.mid).factors(weight)
+        return _scale(self.alpha, self.rank) * (turned + _fold(up @ down, weight))
 
 
-def _cayley(blocks: Tensor, constraint: float) -> Tensor:
-    """Orthogonal (I + Q)(I - Q)^-1, where Q is blocks - their transposes, shrunk to the norm `constraint` (0: not)."""
-    q = blocks - blocks.mT
-    if constraint > 0:
-        q = q * (constraint / (torch.linalg.vector_norm(q) + 1e-8)).clamp(max=1.0)
+def _cayley(q: Tensor) -> Tensor:
+    """Orthogonal (I + Q)(I - Q)^-1 of skew Q."""
     one = torch.eye(q.shape[-1], dtype=q.dtype, device=q.device)
     return (one + q) @ torch.linalg.inv(one - q)
+
+
+def _skew(blocks: Tensor, constraint: float) -> Tensor:
+    """Blocks less their transposes, shrunk to the norm `constraint` (0: not)."""
+    q = blocks - blocks.mT
+    return q * (constraint / (torch.linalg.vector_norm(q) + 1e-8)).clamp(max=1.0) if constraint > 0 else q
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,9 +228,50 @@ class Rotation:
 
     def delta(self, weight: Tensor) -> Tensor:
         blocks = self.blocks.to(weight)
-        r = blocks if self.is_rotation else _cayley(blocks, self.constraint * weight.shape[0])
+        r = blocks if self.is_rotation else _cayley(_skew(blocks, self.constraint * weight.shape[0]))
         parts = weight.unflatten(0, tuple(blocks.shape[:2]))
         return _rescaled(torch.einsum("k n m, k n ... -> k m ...", r, parts).flatten(0, 1), self.rescale) - weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputRotation:
+    """PEFT's OFT: W R^T - W, R block-diagonal over the inputs (in * height * width of a convolution).
+
+    `upper` (number or 1, n (n - 1) / 2) are the upper triangles of skew Q of n rows, row by row; one stands for all
+    blocks. R = (I - Q)(I + Q)^-1, or with `neumann_terms` k from 4 on I + 2 Q + ... + 2 Q^(k-2) + Q^(k-1), which is
+    nearly its inverse (Qiu et al. 2025, "Orthogonal Finetuning Made Scalable"; fewer terms as PEFT counts them).
+    """
+
+    upper: Tensor
+    neumann_terms: int | None = None
+    kind: ClassVar[str] = "OFT"
+    needs_weight: ClassVar[bool] = True
+    rank: ClassVar[None] = None
+    alpha: ClassVar[None] = None
+
+    def delta(self, weight: Tensor) -> Tensor:
+        upper = self.upper.to(weight)
+        size = (1 + math.isqrt(1 + 8 * upper.shape[1])) // 2
+        rows, columns = torch.triu_indices(size, size, 1)
+        q = upper.new_zeros(len(upper), size, size)
+        q[:, rows, columns] = upper
+        r = self._rotation(q - q.mT)
+        parts = weight.flatten(1).unflatten(1, (-1, size))
+        if len(r) not in (1, parts.shape[1]):
+            raise RuntimeError(f"{len(r)} rotations of {size} do not fit {list(weight.shape)}")
+        turned = torch.einsum("o k j, k i j -> o k i", parts, r.expand(parts.shape[1], -1, -1))
+        return _fold(turned.flatten(1), weight) - weight
+
+    def _rotation(self, q: Tensor) -> Tensor:
+        if self.neumann_terms is None:
+            return _cayley(-q)
+        k = self.neumann_terms
+        factors = [2.0] * (max(k, 4) - 2) + [1.0] if k > 2 else [2.0] * (k - 1)
+        total = power = torch.eye(q.shape[-1], dtype=q.dtype, device=q.device).expand_as(q)
+        for factor in factors:
+            power = power @ q
+            total = total + factor * power
+        return total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +291,7 @@ class Butterfly:
     alpha: ClassVar[None] = None
 
     def delta(self, weight: Tensor) -> Tensor:
-        rotations = _cayley(self.blocks.to(weight), self.constraint * weight.shape[0])
+        rotations = _cayley(_skew(self.blocks.to(weight), self.constraint * weight.shape[0]))
         _, number, size, _ = self.blocks.shape
         rows = weight.flatten(1)
         for i, rotation in enumerate(rotations):
@@ -273,11 +323,25 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """Another value altogether: ComfyUI's `set_weight`, and biases that PEFT trained."""
+
+    value: Tensor
+    kind: ClassVar[str] = "replacement"
+    needs_weight: ClassVar[bool] = True
+    rank: ClassVar[None] = None
+    alpha: ClassVar[None] = None
+
+    def delta(self, weight: Tensor) -> Tensor:
+        return _fold(self.value.to(weight), weight) - weight
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decomposed:
     """DoRA: magnitude * V / |V| - W with V = W + the inner change (Liu et al. 2024, Eq. 5).
 
     The norm is taken over each output's numbers (PEFT; LyCORIS with `wd_on_out`), or over each input's where
-    `per_input` (LyCORIS's first files, whose magnitudes are [1, in, ...]).
+    `per_input` (LyCORIS's first files, whose magnitudes are [1, in, ...]). No gradient goes through it (section 4.3).
     """
 
     inner: Change
@@ -300,11 +364,53 @@ class Decomposed:
     def delta(self, weight: Tensor) -> Tensor:
         changed = weight + self.inner.delta(weight)
         kept = 1 if self.per_input else 0
-        norm = torch.linalg.vector_norm(changed, dim=[d for d in range(weight.ndim) if d != kept], keepdim=True)
+        others = [d for d in range(weight.ndim) if d != kept]
+        norm = torch.linalg.vector_norm(changed.detach(), dim=others, keepdim=True)
         return self.magnitude.to(weight).reshape(norm.shape) * changed / norm - weight
 
 
-Change = LowRank | Hadamard | Kronecker | InputScale | GeneralLowRank | Rotation | Butterfly | Difference | Decomposed
+Change = (
+    LowRank
+    | Hadamard
+    | Kronecker
+    | Scale
+    | GeneralLowRank
+    | Rotation
+    | Butterfly
+    | InputRotation
+    | Difference
+    | Replacement
+    | Decomposed
+)
+
+
+def tensors_of(change: Change) -> dict[str, Tensor]:
+    """The tensors of a change by the names of its fields, `_a` and `_b` behind those of a pair; DoRA's with the inner
+    change's."""
+    found: dict[str, Tensor] = {}
+    for field in fields(change):
+        match getattr(change, field.name):
+            case Tensor() as tensor:
+                found[field.name] = tensor
+            case (Tensor() as a, Tensor() as b):
+                found |= {f"{field.name}_a": a, f"{field.name}_b": b}
+            case value if field.name == "inner":
+                found |= tensors_of(value)
+    return found
+
+
+def with_tensors(change: Change, tensors: Mapping[str, Tensor]) -> Change:
+    """The same change with other tensors, all of them, named as `tensors_of` names them."""
+    new: dict[str, Any] = {}
+    for field in fields(change):
+        match getattr(change, field.name):
+            case Tensor():
+                new[field.name] = tensors[field.name]
+            case (Tensor(), Tensor()):
+                new[field.name] = tensors[f"{field.name}_a"], tensors[f"{field.name}_b"]
+            case value if field.name == "inner":
+                new[field.name] = with_tensors(value, tensors)
+    return replace(change, **new)
 
 
 def cut(change: Change, rank: int) -> Change:

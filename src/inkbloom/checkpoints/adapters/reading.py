@@ -24,10 +24,12 @@ from inkbloom.checkpoints.adapters.kinds import (
     Difference,
     GeneralLowRank,
     Hadamard,
-    InputScale,
+    InputRotation,
     Kronecker,
     LowRank,
+    Replacement,
     Rotation,
+    Scale,
 )
 from inkbloom.checkpoints.foreign import kind_by_names
 from inkbloom.checkpoints.loading import file_hash
@@ -42,18 +44,22 @@ _FOLDER_STEMS = ("adapter_model", "pytorch_lora_weights")
 
 # kohya; PEFT, perhaps with an adapter's name; diffusers, of three ages
 _SPELLINGS = {
+    "up_bias": r"lora_up\.bias|lora_B(?:\.\w+)?\.bias",
     "up": r"lora_up\.weight|lora_B(?:\.\w+)?\.weight|lora(?:_linear_layer)?\.up\.weight",
     "down": r"lora_down\.weight|lora_A(?:\.\w+)?\.weight|lora(?:_linear_layer)?\.down\.weight",
     "mid": r"lora_mid\.weight",
     "magnitude": r"lora_magnitude_vector(?:\.\w+)?(?:\.weight)?",
     **{f"hada_{part}": rf"hada_{part}" for part in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
     **{f"lokr_{part}": rf"lokr_{part}" for part in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")},
-    **{part: rf"{part}\.weight" for part in ("a1", "a2", "b1", "b2")},
+    **{part: rf"{part}\.weight" for part in ("a1", "a2", "b1", "b2", "bm")},
+    "ia3": r"ia3_l(?:\.\w+)?",
+    "bias": r"(?:base_layer\.)?bias",
+    "oft_upper": r"oft_R(?:\.\w+)?\.weight",
     **{
         leaf: leaf
         for leaf in (
             *("alpha", "dora_scale", "weight", "on_input", "diff", "diff_b", "w_norm", "b_norm"),
-            *("oft_blocks", "oft_diag", "rescale"),
+            *("oft_blocks", "oft_diag", "rescale", "set_weight"),
         )
     },
 }
@@ -69,7 +75,7 @@ class Layer:
     names: tuple[str, ...]
     """Its tensors in the file."""
     weight: Change | None
-    bias: Difference | None
+    bias: Change | None
 
 
 @dataclass(frozen=True)
@@ -116,11 +122,11 @@ def read_adapter(path: str | Path) -> AdapterFile:
             leaves[found[1]][found.lastgroup] = name
         else:
             unread.append(name)
-    alphas = _Alphas(config, file)
+    configs = _Configs(config, file)
     layers = {}
     for module, named in leaves.items():
         try:
-            layer = _read_layer(file, module, named, alphas)
+            layer = _read_layer(_Leaves(file, named), module, configs)
         except IndexError as error:
             raise CheckpointError(f'{path} is damaged: the tensors of "{module}" lack dimensions.') from error
         if layer is None:
@@ -160,8 +166,8 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-class _Alphas:
-    """PEFT's alphas, which are in a configuration and not in tensors."""
+class _Configs:
+    """What PEFT says in configurations and not in tensors."""
 
     def __init__(self, config: dict[str, Any], file: TensorFile) -> None:
         self._configs = {"": config}
@@ -173,10 +179,14 @@ class _Alphas:
             part, _, field = key.partition(".")
             self._configs.setdefault(f"{part}.", {})[field] = value
 
-    def of(self, module: str, rank: int | None) -> float | None:
+    def of(self, module: str) -> dict[str, Any]:
+        """The configuration that holds for a module."""
+        parts = (self._configs[part] for part in self._configs if part and module.startswith(part))
+        return next(parts, self._configs[""])
+
+    def alpha(self, module: str, rank: int | None) -> float | None:
         """The alpha of a module; with rank-stabilised LoRA (Kalajdzievski 2023) one that makes alpha / sqrt(rank)."""
-        config = next((self._configs[part] for part in self._configs if part and module.startswith(part)), None)
-        config = self._configs[""] if config is None else config
+        config = self.of(module)
         alpha = config.get("lora_alpha", config.get("alpha"))
         patterns = config.get("alpha_pattern")
         for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
@@ -214,20 +224,42 @@ class _Leaves:
         return float(tensor)
 
 
-def _read_layer(file: TensorFile, module: str, named: dict[str, str], alphas: _Alphas) -> Layer | None:
-    leaves = _Leaves(file, named)
-    change = _read_change(leaves)
+def _read_layer(leaves: _Leaves, module: str, configs: _Configs) -> Layer | None:
+    change = _read_change(leaves) or _read_pefts(leaves, module, configs.of(module))
     if isinstance(change, LowRank | Hadamard | Kronecker | GeneralLowRank):
         alpha = leaves.number("alpha")
-        change = replace(change, alpha=alphas.of(module, change.rank) if alpha is None else alpha)
+        change = replace(change, alpha=configs.alpha(module, change.rank) if alpha is None else alpha)
+        if isinstance(change, Kronecker):
+            change = _as_peft_scales(change, configs.of(module))
     elif change is not None and not isinstance(change, Rotation | Butterfly):
         leaves.number("alpha")  # LyCORIS writes one for every kind
+    bias = _read_bias(leaves, change, configs.of(module))
     if change is not None:
         change = _decomposed(change, leaves)
-    bias = next((leaves.take(leaf) for leaf in ("diff_b", "b_norm") if leaves.has(leaf)), None)
-    if change is None and bias is None:
-        return None
-    return Layer(tuple(leaves.used), change, None if bias is None else Difference(difference=bias))
+    return None if change is None and bias is None else Layer(tuple(leaves.used), change, bias)
+
+
+def _as_peft_scales(change: Kronecker, config: dict[str, Any]) -> Kronecker:
+    """PEFT scales a product of whole factors too, by a rank that only its configuration knows."""
+    rank = config.get("r")
+    if config.get("peft_type") != "LOKR" or change.rank is not None or not rank or not isinstance(change.w1, Tensor):
+        return change
+    return replace(change, w1=(change.alpha or rank) / rank * change.w1.float())
+
+
+def _read_bias(leaves: _Leaves, weight: Change | None, config: dict[str, Any]) -> Change | None:
+    difference = next((leaf for leaf in ("diff_b", "b_norm") if leaves.has(leaf)), None)
+    if difference is not None:
+        return Difference(difference=leaves.take(difference))
+    if isinstance(weight, LowRank) and leaves.has("up_bias"):
+        scale = (weight.alpha or weight.rank) / weight.rank
+        return Difference(difference=scale * leaves.take("up_bias").float())
+    # Otherwise it is a bias of a plain model
+    if leaves.has("bias") and (weight is not None or config.get("bias", "none") != "none"):
+        return Replacement(value=leaves.take("bias"))
+    if isinstance(weight, Scale) and leaves.has("ia3") and not weight.on_input:
+        return weight
+    return None
 
 
 def _read_change(leaves: _Leaves) -> Change | None:
@@ -240,20 +272,39 @@ def _read_change(leaves: _Leaves) -> Change | None:
     if all(leaves.has(f"lokr_{w}") or leaves.has(f"lokr_{w}_a", f"lokr_{w}_b") for w in ("w1", "w2")):
         return Kronecker(w1=_kronecker(leaves, "w1"), w2=_kronecker(leaves, "w2"), t2=leaves.maybe("lokr_t2"))
     if leaves.has("weight", "on_input"):
-        return InputScale(w=leaves.take("weight"), on_input=bool(leaves.number("on_input")))
+        return Scale(w=leaves.take("weight"), on_input=bool(leaves.number("on_input")))
     if leaves.has("a1", "a2", "b1", "b2"):
         a1, a2, b1, b2 = (leaves.take(leaf) for leaf in ("a1", "a2", "b1", "b2"))
         if a1.shape[0] < a1.shape[1]:  # (r, in), as before LyCORIS 2
             a1, a2, b1, b2 = a2, a1, b2, b1
-        return GeneralLowRank(first=a1, second=a2, up=b1, down=b2)
+        return GeneralLowRank(first=a1, second=a2, up=b1, down=b2, mid=leaves.maybe("bm"))
     if leaves.has("oft_blocks"):
         blocks, constraint = leaves.take("oft_blocks"), leaves.number("alpha") or 0.0
         kind = Butterfly if blocks.ndim == 4 else Rotation
         return kind(blocks=blocks, constraint=constraint, rescale=leaves.maybe("rescale"))
     if leaves.has("oft_diag"):
         return Rotation(blocks=leaves.take("oft_diag"), rescale=leaves.maybe("rescale"), is_rotation=True)
+    if leaves.has("set_weight"):
+        return Replacement(value=leaves.take("set_weight"))
     difference = next((leaf for leaf in ("diff", "w_norm") if leaves.has(leaf)), None)
     return None if difference is None else Difference(difference=leaves.take(difference))
+
+
+def _read_pefts(leaves: _Leaves, module: str, config: dict[str, Any]) -> Change | None:
+    """The kinds that PEFT spells in its own way, and whose configuration says what their tensors do not."""
+    if leaves.has("ia3"):
+        vector = leaves.take("ia3")
+        inputs = config.get("feedforward_modules") or ()
+        is_feedforward = any(
+            f".{module}".endswith(f".{name}") for name in ([inputs] if isinstance(inputs, str) else inputs)
+        )
+        # A linear layer's vector lies along what it scales; a convolution's is (1, length, 1, 1) in both cases
+        on_input = vector.shape[0] == 1 if vector.ndim == 2 else is_feedforward
+        return Scale(w=vector.float() - 1, on_input=on_input)
+    if leaves.has("oft_upper"):
+        terms = config.get("num_cayley_neumann_terms", 5) if config.get("use_cayley_neumann") else None
+        return InputRotation(upper=leaves.take("oft_upper"), neumann_terms=terms)
+    return None
 
 
 def _kronecker(leaves: _Leaves, part: str) -> Tensor | tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from inkbloom.checkpoints.adapters.factoring import low_rank_of
 from inkbloom.checkpoints.adapters.fitting import Parameter, places
-from inkbloom.checkpoints.adapters.kinds import Change, Decomposed
+from inkbloom.checkpoints.adapters.kinds import Change, Decomposed, Hadamard, Kronecker, tensors_of
 from inkbloom.checkpoints.adapters.reading import ADAPTER_METADATA
 from inkbloom.checkpoints.keymap import Component
 from inkbloom.checkpoints.saving import write_safetensors
@@ -28,11 +29,11 @@ _UNTRUE_NOW = (ADAPTER_METADATA, "format", "sshs_model_hash", "sshs_legacy_hash"
 
 
 def spell(changes: Mapping[Parameter, Change], spec: ModelSpec, spelling: str) -> dict[str, Tensor]:
-    """The tensors of a LoRA, LoCon or DoRA file, of the precision that they have.
+    """The tensors of a LoRA, LoCon, LoHa, LoKr or DoRA file, of the precision that they have.
 
-    `spelling` is kohya, which has alphas, or peft, in which alpha / rank is multiplied into `lora_B`. `RequestError`
-    for another spelling, where there are no layers or some of another kind, and for what PEFT has not: LoCon's Tucker
-    form, and DoRA's magnitudes for each input.
+    `spelling` is kohya (LyCORIS's for LoHa and LoKr), which has alphas, or peft, in which alpha / rank is multiplied
+    into `lora_B`. `RequestError` for another spelling, where there are no layers or some of another kind, and for what
+    diffusers reads in no file of PEFT's: LoHa, LoKr, LoCon's Tucker form, and DoRA's magnitudes for each input.
     """
     if spelling not in _ROOTS:
         raise RequestError(f'Unknown spelling "{spelling}".{nearest(spelling, _ROOTS)}')
@@ -51,14 +52,21 @@ def spell(changes: Mapping[Parameter, Change], spec: ModelSpec, spelling: str) -
 
 
 def _kohya(change: Change, shape: tuple[int, ...]) -> dict[str, Tensor]:
-    inner = low_rank_of(change)
+    inner = change.inner if isinstance(change, Decomposed) else change
     ones = [1] * len(shape[2:])
-    alpha = torch.tensor(float(inner.alpha or inner.rank))
-    leaves = {"lora_up.weight": inner.up.reshape(shape[0], inner.rank, *ones), "alpha": alpha}
-    if inner.mid is None:
-        leaves["lora_down.weight"] = inner.down.reshape(inner.rank, *shape[1:])
+    if isinstance(inner, Hadamard | Kronecker):
+        prefix = "hada" if isinstance(inner, Hadamard) else "lokr"
+        leaves = {f"{prefix}_{name}": tensor for name, tensor in tensors_of(inner).items()}
     else:
-        leaves |= {"lora_down.weight": inner.down.reshape(inner.rank, shape[1], *ones), "lora_mid.weight": inner.mid}
+        inner = low_rank_of(inner)
+        leaves = {"lora_up.weight": inner.up.reshape(shape[0], inner.rank, *ones)}
+        if inner.mid is None:
+            leaves["lora_down.weight"] = inner.down.reshape(inner.rank, *shape[1:])
+        else:
+            down = inner.down.reshape(inner.rank, shape[1], *ones)
+            leaves |= {"lora_down.weight": down, "lora_mid.weight": inner.mid}
+    # Whole factors of LoKr have no rank, and their alpha no effect; but readers look for one
+    leaves["alpha"] = torch.tensor(float(inner.alpha or inner.rank or 1))
     if isinstance(change, Decomposed):
         per_axis = (1, shape[1]) if change.per_input else (shape[0], 1)
         leaves["dora_scale"] = change.magnitude.reshape(*per_axis, *ones)
@@ -79,7 +87,7 @@ def _peft(change: Change, shape: tuple[int, ...]) -> dict[str, Tensor]:
     if isinstance(change, Decomposed):
         if change.per_input:
             raise RequestError("PEFT has no DoRA with a magnitude for each input; only kohya's spelling can say it.")
-        leaves["lora_magnitude_vector"] = change.magnitude.reshape(1, -1, *ones) if ones else change.magnitude.flatten()
+        leaves["lora_magnitude_vector.weight"] = change.magnitude.reshape(1, -1, *ones) if ones else change.magnitude.flatten()
     return leaves
 
 
@@ -98,13 +106,17 @@ def save_adapter(
 
 def facts(changes: Mapping[Parameter, Change]) -> dict[str, str]:
     """The least of kohya's metadata, by which other programs recognise a LoRA for Stable Diffusion 1."""
-    ranks = [change.rank or 0 for change in changes.values()]
-    has_convolutions = any(low_rank_of(change).kind == "LoCon" for change in changes.values())
+    ranks = {change.rank or 0 for change in changes.values()}
+    alphas = {float(change.alpha or change.rank or 0) for change in changes.values()}
+    inner = [change.inner if isinstance(change, Decomposed) else change for change in changes.values()]
+    kinds = {change.kind for change in inner}
+    algorithm = next((kind.lower() for kind in ("LoHa", "LoKr") if kind in kinds), "locon")
     return {
         "ss_v2": "False",
         "ss_base_model_version": "sd_v1",
-        "ss_network_module": "lycoris.kohya" if has_convolutions else "networks.lora",
-        "ss_network_dim": str(max(ranks)) if len(set(ranks)) == 1 else "Dynamic",
-        "ss_network_alpha": str(float(max(ranks))) if len(set(ranks)) == 1 else "Dynamic",
+        "ss_network_module": "networks.lora" if kinds == {"LoRA"} else "lycoris.kohya",
+        "ss_network_dim": str(ranks.pop()) if len(ranks) == 1 else "Dynamic",
+        "ss_network_alpha": str(alphas.pop()) if len(alphas) == 1 else "Dynamic",
+        **({} if kinds == {"LoRA"} else {"ss_network_args": json.dumps({"algo": algorithm})}),
         "modelspec.architecture": "stable-diffusion-v1/lora",
     }

@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from inkbloom.checkpoints.keymap import LDM_PREFIX
+from inkbloom.checkpoints.diffusers_folder import open_folder
+from inkbloom.checkpoints.keymap import LDM_PREFIX, LEFTOVERS, as_on_disk, rows
 from inkbloom.checkpoints.ldm import MERGES_KEY, VOCAB_KEY, open_ldm
 from inkbloom.checkpoints.merging.blocks import block_of, in_order
+from inkbloom.checkpoints.saving import tokenizer_facts
 from inkbloom.checkpoints.source import ModelSource
 from inkbloom.checkpoints.streaming import TensorReader
-from inkbloom.core.errors import CheckpointError, RequestError
+from inkbloom.core.errors import CheckpointError, KeyMismatchError, RequestError
 
 SHARED_CHANNELS = 4
 """Those that the U-Nets of plain, inpainting (9) and instruct-pix2pix (8) models have in common, and come first."""
@@ -27,25 +29,26 @@ _KIND = {INPAINTING: "an inpainting", PIX2PIX: "an instruct-pix2pix"}
 
 @dataclass(frozen=True)
 class MergeInput:
-    """A single file whose tensors are read one by one, under the LDM layout's names in today's spelling."""
+    """A model whose tensors are read one by one, under the LDM layout's names in today's spelling, in its shapes."""
 
     source: ModelSource
-    reader: TensorReader
-    names: dict[str, str]
-    """Each tensor's name to that in the file."""
+    names: dict[str, tuple[TensorReader, str]]
+    """For each tensor the file that it is in, and its name there."""
+    metadata: dict[str, str]
 
     def read(self, name: str) -> Tensor:
-        return self.reader.read(self.names[name])
+        reader, there = self.names[name]
+        return reader.read(there).reshape(self.shape(name))
 
     def dtype(self, name: str) -> torch.dtype:
-        return self.reader.dtypes[self.names[name]]
+        reader, there = self.names[name]
+        return reader.dtypes[there]
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self.reader.shapes[self.names[name]]
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        return next(iter(self.source.parts.values())).file.metadata
+        reader, there = self.names[name]
+        shape = reader.shapes[there]
+        # A folder has the autoencoder's attention as linear layers
+        return tuple(as_on_disk(torch.empty(shape, device="meta"), name).shape) if len(shape) == 2 else shape
 
     @property
     def channels(self) -> int:
@@ -67,23 +70,47 @@ class MergeInput:
 
 
 def open_input(path: Path) -> MergeInput:
-    """Open a single file with a U-Net; `CheckpointError` where it is something else, `RequestError` for a folder."""
-    if path.is_dir():
-        raise RequestError(f"{path} is a folder; merging takes single files, which inkbloom convert makes of folders.")
-    source = open_ldm(path, None)
-    if "unet" not in source.parts:
+    """Open a single file or diffusers folder with a U-Net; `CheckpointError` where it is something else."""
+    opened = open_any(path)
+    if "unet" not in opened.source.parts:
         raise CheckpointError(f"{path} has no U-Net, so it cannot be merged.")
-    return open_parts(source)
+    return opened
 
 
-def open_parts(source: ModelSource) -> MergeInput:
+def open_any(path: Path) -> MergeInput:
+    """Open a single file with any network of a model, or a diffusers folder."""
+    return _from_folder(open_folder(path)) if path.is_dir() else _from_file(open_ldm(path, None))
+
+
+def known_by(path: Path) -> Path:
+    """The file whose hash stands for a model: itself, or of a folder the (first) one with the U-Net's tensors."""
+    return min(one for one in (path / "unet").iterdir() if one.suffix != ".json") if path.is_dir() else path
+
+
+def _from_file(source: ModelSource) -> MergeInput:
     file = next(iter(source.parts.values())).file
     ours = {
         there: LDM_PREFIX[component] + name
         for component, part in source.parts.items()
         for name, there in part.names.items()
     }
-    return MergeInput(source, TensorReader(file), {ours.get(name, name): name for name in file.shapes})
+    reader = TensorReader(file)
+    return MergeInput(source, {ours.get(name, name): (reader, name) for name in file.shapes}, file.metadata)
+
+
+def _from_folder(source: ModelSource) -> MergeInput:
+    names: dict[str, tuple[TensorReader, str]] = {}
+    for component, part in source.parts.items():
+        reader = TensorReader(part.file)
+        by_module = {row.diffusers: row.ldm for row in rows(component, source.spec)}
+        for name, there in part.names.items():
+            module, _, leaf = name.rpartition(".")
+            ldm = by_module.get(name) or (f"{by_module[module]}.{leaf}" if module in by_module else None)
+            if ldm is not None:
+                names[LDM_PREFIX[component] + ldm] = reader, there
+            elif not LEFTOVERS[component].fullmatch(name):
+                raise KeyMismatchError(f'{source.path}: no network has the tensor "{there}".')
+    return MergeInput(source, names, tokenizer_facts(source.open_tokenizer()))
 
 
 def check_alike(inputs: list[MergeInput]) -> None:

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from inkbloom.checkpoints.keymap import LDM_PREFIX, LEFTOVERS
-from inkbloom.checkpoints.ldm import open_ldm
+from inkbloom.checkpoints.ldm import marks
 from inkbloom.checkpoints.loading import file_hash
 from inkbloom.checkpoints.merging.blocks import read_ratios
-from inkbloom.checkpoints.merging.inputs import SHARED_CHANNELS, MergeInput, check_alike, open_input, open_parts
+from inkbloom.checkpoints.merging.inputs import SHARED_CHANNELS, MergeInput, check_alike, open_any, open_input
 from inkbloom.checkpoints.merging.methods import Method, Tuning
 from inkbloom.checkpoints.merging.recipe import MergeRecipe
 from inkbloom.checkpoints.streaming import copy_whole, refuse_existing
@@ -31,6 +31,7 @@ from inkbloom.core.errors import CheckpointError, KeyMismatchError, RequestError
 
 _NEVER = "cond_stage_model.transformer.text_model.embeddings.position_ids"
 _MERGED = "model"
+_MARK = Planned(torch.float32, (0,), lambda: torch.zeros(0))
 _AUTOENCODER = LDM_PREFIX["autoencoder"]
 
 
@@ -44,9 +45,10 @@ def merge(
 ) -> Path:
     """Write the merged model into `folder`, named as the recipe says, and return its path.
 
-    The file is complete or not there, and the same inputs give the same bytes. Its metadata hold the recipe and its
-    parents under A1111's keys. A YAML beside the first model that has one is copied beside it. `hash_of` gives a
-    file's SHA-256. Memory stays at a few times the largest tensor in float32; pickles are mapped as a whole.
+    Models are single files or diffusers folders; the result is a .safetensors file in the LDM layout. It is complete or
+    not there, and the same inputs give the same bytes. Its metadata hold the recipe and its parents under A1111's keys.
+    A YAML beside the first model that has one is copied beside it. `hash_of` gives a file's SHA-256. Memory stays at a
+    few times the largest tensor in float32; pickles and shards are mapped as a whole.
 
     Raises `RequestError` where the models do not fit each other or the recipe, `CheckpointError` where one cannot be
     read or the result does not fit its precision, `OutputError` where it cannot be written, or is there already
@@ -59,6 +61,7 @@ def merge(
     target = Path(folder) / recipe.file_name(inputs[0].channels)
     refuse_existing(target, recipe.models, overwrite=overwrite)
     plan = _plan(recipe, inputs, ratios)
+    plan |= {mark: _MARK for mark in marks(inputs[0].source.spec) if mark not in plan}
     if recipe.vae is not None:
         plan |= _bake(recipe.vae, inputs[0], recipe.dtype)
     if recipe.discard:
@@ -120,7 +123,7 @@ def _merged_names(inputs: list[MergeInput]) -> list[str]:
     """The names of the tensors that are merged, in A's order; `KeyMismatchError` where their shapes do not allow it."""
     first, *others = inputs
     found = []
-    for name, there in first.names.items():
+    for name, (_, there) in first.names.items():
         if _MERGED not in name or name == _NEVER or not all(name in other.names for other in others):
             continue
         shape = first.shape(name)
@@ -177,12 +180,11 @@ def _shared(tensor: Tensor, other: Tensor) -> Tensor:
 
 def _bake(path: Path, first: MergeInput, dtype: torch.dtype | None) -> dict[str, Planned]:
     """The autoencoder in the file at `path`, under the names that A has for its own."""
-    source = open_ldm(path, None)
-    if "autoencoder" not in source.parts:
+    baked = open_any(path)
+    if "autoencoder" not in baked.source.parts:
         raise CheckpointError(f"{path} has no autoencoder to put into the result.")
     if "autoencoder" not in first.source.parts:
         raise RequestError(f"{first.source.path} has no autoencoder that could be replaced.")
-    baked = open_parts(source)
     plan = {}
     for name in first.names:
         bare = name.removeprefix(_AUTOENCODER)

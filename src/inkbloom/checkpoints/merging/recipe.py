@@ -14,7 +14,7 @@ import torch
 
 from inkbloom.checkpoints.hashes import old_hash
 from inkbloom.checkpoints.ldm import SPEC_KEY
-from inkbloom.checkpoints.merging.inputs import INPAINTING, PIX2PIX, MergeInput
+from inkbloom.checkpoints.merging.inputs import INPAINTING, PIX2PIX, MergeInput, known_by
 from inkbloom.checkpoints.merging.methods import Method, find_method
 from inkbloom.checkpoints.streaming import choose_precision
 from inkbloom.core.errors import RequestError
@@ -89,7 +89,7 @@ class MergeRecipe:
 
     def file_name(self, channels: int) -> str:
         """A1111's name of the result, in which a model of more input channels says what it is for."""
-        stems = dict(zip("abc", (path.stem for path in self.models), strict=False))
+        stems = dict(zip("abc", map(_stem, self.models), strict=False))
         shown = {"m": round(self.ratio, 2), "rest": round(1 - self.ratio, 2)}
         name = self.name or self.how.title.format(**stems, **shown)
         return f"{name}{self._suffix(channels)}.safetensors"
@@ -106,7 +106,7 @@ class MergeRecipe:
         facts: dict[str, str] = {}
         for one in inputs:
             facts |= {key: text for key, text in one.metadata.items() if not _OF_ONE_FILE.fullmatch(key)}
-        hashes = [hash_of(path) for path in self.models]
+        hashes = [hash_of(known_by(path)) for path in self.models]
         channels = inputs[0].channels
         recipe: dict[str, Any] = {
             "type": "inkbloom",
@@ -121,7 +121,7 @@ class MergeRecipe:
             "is_inpainting": self._suffix(channels) == ".inpainting",
             "is_instruct_pix2pix": self._suffix(channels) == ".instruct-pix2pix",
             "precision": self.precision,
-            "vae_hash": hash_of(self.vae) if self.vae else None,
+            "vae_hash": hash_of(known_by(self.vae)) if self.vae else None,
             "blocks": ratios or None,
         }
         if self.method == "ties":
@@ -133,17 +133,21 @@ class MergeRecipe:
             path = one.source.path
             parents[sha256] = {
                 "name": path.name,
-                "legacy_hash": old_hash(path),
+                "legacy_hash": old_hash(known_by(path)),
                 RECIPE_KEY: _read_json(one.metadata.get(RECIPE_KEY)),
             }
             parents |= _read_json(one.metadata.get(MODELS_KEY)) or {}
         return facts | {
             SPEC_KEY: inputs[0].source.spec.to_json(),
             "modelspec.title": Path(self.file_name(channels)).stem,
-            "modelspec.merged_from": ", ".join(path.stem for path in self.models),
+            "modelspec.merged_from": ", ".join(map(_stem, self.models)),
             RECIPE_KEY: json.dumps(recipe),
             MODELS_KEY: json.dumps(parents),
         }
+
+
+def _stem(path: Path) -> str:
+    return path.name if path.is_dir() else path.stem
 
 
 def _read_json(text: str | None) -> dict[str, Any] | None:

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from inkbloom.checkpoints import file_hash
-from inkbloom.checkpoints.control import load_controlnet, open_control
+from inkbloom.checkpoints.control import (
+    ENCODER_FOLDER,
+    load_controlnet,
+    load_image_encoder,
+    load_ip_adapter,
+    load_t2i_adapter,
+    open_control,
+)
 from inkbloom.checkpoints.library import Library
 from inkbloom.core.errors import CheckpointError, RequestError
 from inkbloom.families import starter
 from inkbloom.families.spec import ModelSpec
 from inkbloom.models.controlnet import ControlNet
+from inkbloom.models.ip_adapter import ImageEncoder, IPAdapter, cross_attentions
+from inkbloom.models.t2i_adapter import T2IAdapter
 from inkbloom.models.unet import UNet
-from inkbloom.pipelines.control.hints import hint_of
-from inkbloom.pipelines.control.unit import ControlUnit
+from inkbloom.nn.transformer import TransformerBlock
+from inkbloom.pipelines.autoencoder import Autoencoder
+from inkbloom.pipelines.control.hints import clip_image, control_picture, hint_of
+from inkbloom.pipelines.control.unit import REFERENCE, ControlUnit
 from inkbloom.pipelines.device import Compute
 from inkbloom.pipelines.editing.canvas import Canvas
 from inkbloom.pipelines.request import ResolvedRequest
-from inkbloom.sampling.control import ByControlNet, Control, Steer
+from inkbloom.sampling.control import ByAdapter, ByControlNet, ByImagePrompt, ByReference, Control, Steer
 
 _SHORT = 10  # digits of a SHA-256: AutoV2
 
 
 @dataclass(frozen=True)
 class Loaded:
-    network: ControlNet
+    network: ControlNet | T2IAdapter | IPAdapter
+    encoder: ImageEncoder | None
+    """Of an IP-Adapter."""
     hash: str | None
     """None for a folder."""
 
@@ -33,27 +50,46 @@ class Loaded:
 class Controls:
     """Those that the last resolved request named stay in memory."""
 
-    def __init__(self, spec: ModelSpec, unet: UNet, compute: Compute, library: Library | None = None) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        unet: UNet,
+        autoencoder: Autoencoder,
+        compute: Compute,
+        library: Library | None = None,
+    ) -> None:
         """`unet` is the model's own, which difference files are added to."""
-        self._spec, self._unet, self._compute, self._library = spec, unet, compute, library
+        self._spec, self._unet, self._autoencoder = spec, unet, autoencoder
+        self._compute, self._library = compute, library
         self._loaded: dict[Path, Loaded] = {}
 
     def resolve(self, units: tuple[ControlUnit, ...]) -> tuple[ControlUnit, ...]:
         """The units with the hashes of their files, which are loaded now.
 
-        `RequestError` for a name that no file has (with the nearest), and for a file that is not the one that was
-        meant; `CheckpointError` for a file that cannot be read or is for another model.
+        `RequestError` for a name that no file has (with the nearest), for a file that is not the one that was meant,
+        and for what an IP-Adapter cannot do; `CheckpointError` for a file that cannot be read or is for another model.
         """
-        paths = [self._find(unit.model) for unit in units]
-        self._loaded = {path: self._loaded.get(path) or self._load(path) for path in paths}
+        if sum(unit.model == REFERENCE for unit in units) > 1:
+            raise RequestError(f'Only one control can be "{REFERENCE}".')
+        paths = {unit.model: self._find(unit.model) for unit in units if unit.model != REFERENCE}
+        self._loaded = {path: self._loaded.get(path) or self._load(path) for path in paths.values()}
         resolved = []
-        for unit, path in zip(units, paths, strict=True):
-            present = self._loaded[path].hash
-            if unit.model_hash is not None and unit.model_hash != present:
-                raise RequestError(f'Control "{unit.model}" has the hash {present}, not {unit.model_hash}.')
-            resolved.append(unit.model_copy(update={"model_hash": present}))
+        for unit in units:
+            if unit.model == REFERENCE:
+                resolved.append(unit)
+                continue
+            loaded = self._loaded[paths[unit.model]]
+            if unit.model_hash is not None and unit.model_hash != loaded.hash:
+                raise RequestError(f'Control "{unit.model}" has the hash {loaded.hash}, not {unit.model_hash}.')
+            if isinstance(loaded.network, IPAdapter) and (unit.mode, unit.preprocessor) != ("balanced", "none"):
+                raise RequestError(
+                    f'Control "{unit.model}" is an IP-Adapter, which looks at the picture itself: its mode must be '
+                    "balanced and its preprocessor none."
+                )
+            resolved.append(unit.model_copy(update={"model_hash": loaded.hash}))
         return tuple(resolved)
 
+    @torch.inference_mode()
     def at_work(self, request: ResolvedRequest, canvas: Canvas | None) -> list[Control]:
         """What steers the pictures of a resolved request."""
         return [
@@ -62,17 +98,44 @@ class Controls:
         ]
 
     def _steer(self, unit: ControlUnit, request: ResolvedRequest, canvas: Canvas | None) -> Steer:
+        if unit.model == REFERENCE:
+            return self._refer(unit, request, canvas)
         path = self._find(unit.model)
         loaded = self._loaded.get(path) or self._load(path)
-        network = loaded.network
-        hint = hint_of(unit, request, canvas).to(self._compute.device, self._compute.dtype)
-        return ByControlNet(
-            network=network,
-            hint=hint,
-            weight=unit.weight,
-            mode=unit.mode,
-            pooled=network.control_spec.global_pool,
+        if isinstance(loaded.network, IPAdapter):
+            assert loaded.encoder is not None
+            image = clip_image(unit.image.open(), loaded.encoder.vision.spec.image_size)
+            return self._show(loaded.network, loaded.encoder, self._placed(image), unit.weight)
+        hint = self._placed(hint_of(unit, request, canvas))
+        if isinstance(loaded.network, T2IAdapter):
+            if loaded.network.spec.hint_in_channels == 1:
+                hint = hint.mean(dim=1, keepdim=True)
+            return ByAdapter(levels=loaded.network(hint), weight=unit.weight, mode=unit.mode)
+        pooled = loaded.network.control_spec.global_pool
+        return ByControlNet(network=loaded.network, hint=hint, weight=unit.weight, mode=unit.mode, pooled=pooled)
+
+    def _refer(self, unit: ControlUnit, request: ResolvedRequest, canvas: Canvas | None) -> ByReference:
+        latent = self._autoencoder.encode(control_picture(unit, request.width, request.height, canvas))
+        blocks = [each for each in self._unet.modules() if isinstance(each, TransformerBlock)]
+        # As in sd-webui-controlnet, a weight below 1 is the part of the blocks that look, the widest first
+        blocks.sort(key=lambda block: -block.norm1.normalized_shape[0])
+        looking = blocks[: math.ceil(unit.weight * len(blocks))]
+        return ByReference(
+            model=self._unet,
+            latent=latent,
+            noise=torch.randn(latent.shape, generator=torch.Generator().manual_seed(0)).to(latent),
+            noise_schedule=self._spec.noise_schedule.build(),
+            attentions=frozenset(block.self_attention for block in looking),
+            fidelity=unit.style_fidelity,
         )
+
+    def _show(self, adapter: IPAdapter, encoder: ImageEncoder, image: Tensor, weight: float) -> ByImagePrompt:
+        vector = encoder(image)
+        pairs = zip(adapter(vector), adapter(torch.zeros_like(vector)), strict=True)
+        return ByImagePrompt(seen=dict(zip(cross_attentions(self._unet), pairs, strict=True)), weight=weight)
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._compute.device, self._compute.dtype)
 
     def _find(self, name: str) -> Path:
         for path in (starter.CONTROLS / f"{name}.safetensors", Path(name)):
@@ -87,12 +150,31 @@ class Controls:
 
     def _load(self, path: Path) -> Loaded:
         file = open_control(path)
-        network = load_controlnet(
-            file, self._spec, unet=self._unet, dtype=self._compute.dtype, device=self._compute.device
-        )
-        side = self._spec.autoencoder.downscale
-        if network.control_spec.downscale != side:
+        encoder = None
+        match file.kind:
+            case "ControlNet":
+                network = load_controlnet(file, self._spec, unet=self._unet)
+                shrinks, needed = network.control_spec.downscale, self._spec.autoencoder.downscale
+                if shrinks != needed:
+                    raise CheckpointError(
+                        f"{path} shrinks its picture by {shrinks}, the model's autoencoder by {needed}."
+                    )
+            case "T2I-Adapter":
+                network = load_t2i_adapter(file, self._spec)
+            case "IP-Adapter":
+                network = load_ip_adapter(file, self._unet)
+                encoder = self._encoder(path, network)
+        network.to(self._compute.device, self._compute.dtype)
+        return Loaded(network, encoder, file_hash(path)[:_SHORT] if path.is_file() else None)
+
+    def _encoder(self, path: Path, adapter: IPAdapter) -> ImageEncoder:
+        folder = path.parent / ENCODER_FOLDER
+        if not folder.is_dir():
+            raise CheckpointError(f"{path} is an IP-Adapter, whose image encoder must lie in the folder {folder}.")
+        encoder = load_image_encoder(folder)
+        found, needed = encoder.visual_projection.out_features, adapter.spec.image_dim
+        if found != needed:
             raise CheckpointError(
-                f"{path} shrinks its picture by {network.control_spec.downscale}, the model's autoencoder by {side}."
+                f"{path} reads vectors {needed} wide of a picture; those of {folder} are {found} wide."
             )
-        return Loaded(network, file_hash(path)[:_SHORT] if path.is_file() else None)
+        return encoder.to(self._compute.device, self._compute.dtype)

@@ -34,12 +34,10 @@ def control_picture(unit: ControlUnit, width: int, height: int, canvas: Canvas |
     made = preprocess(scaled, *settings)
     is_binary = len(np.unique(np.asarray(made))) <= 2
     resized = resize(made, width, height, unit.resize_mode)
-    return resized.point(lambda level: 255 if level >= 128 else 0) if is_binary else resized
+    return resized.point(([0] * 128 + [255] * 128) * 3) if is_binary else resized
 
 
-def hint_of(
-    unit: ControlUnit, request: ResolvedRequest, canvas: Canvas | None
-) -> Float[Tensor, "1 3 height width"]:
+def hint_of(unit: ControlUnit, request: ResolvedRequest, canvas: Canvas | None) -> Float[Tensor, "1 3 height width"]:
     """In [0, 1]; for the preprocessor inpaint -1 where the picture is to be filled, as ControlNet 1.1's learned it.
 
     `RequestError` where that has no mask, and for pictures that cannot be opened.
@@ -55,3 +53,19 @@ def hint_of(
         raise RequestError(f'Control "{unit.model}": the preprocessor inpaint needs a mask; give mask_image or mask.')
     filled = torch.from_numpy(np.array(mask.convert("L")) >= 128)
     return hint.masked_fill(filled, -1.0)
+
+
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+
+
+def clip_image(picture: PILImage.Image, side: int) -> Float[Tensor, "1 3 side side"]:
+    """The middle square of a picture as CLIP's image encoders learned to see it, bicubic and normed by channel."""
+    scale = side / min(picture.size)
+    size = (max(side, int(picture.width * scale)), max(side, int(picture.height * scale)))
+    scaled = picture.convert("RGB").resize(size, PILImage.Resampling.BICUBIC)
+    left, top = (scaled.width - side) // 2, (scaled.height - side) // 2
+    pixels = torch.from_numpy(np.array(scaled.crop((left, top, left + side, top + side))))
+    values = pixels.movedim(-1, 0)[None].float() / 255  # 1 c h w
+    mean, deviation = (torch.tensor(each)[:, None, None] for each in (_CLIP_MEAN, _CLIP_DEVIATION))
+    return (values - mean) / deviation

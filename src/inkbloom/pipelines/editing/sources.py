@@ -1,17 +1,22 @@
-"""Pictures that a request names: by path for programs and people, by the hash of their pixels for proof."""
+"""Pictures and noise that a request names: by path for programs and people, by a hash of their contents for proof."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image as PILImage
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from inkbloom.core.errors import RequestError
 
+if TYPE_CHECKING:
+    from inkbloom.core.types import Latent
+
 _SHORT = 16
+NOISE_KEY = "noise"
+"""The name of the tensor in a file of noise."""
 
 
 class PictureSource(BaseModel, frozen=True, extra="forbid"):
@@ -66,3 +71,41 @@ def pixel_hash(picture: PILImage.Image) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of size and RGB values."""
     rgb = picture.convert("RGB")
     return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()[:_SHORT]
+
+
+class NoiseSource(BaseModel, frozen=True, extra="forbid"):
+    """The initial noise of a picture, as `pipelines.inversion` finds and writes it. A path or its own JSON makes one."""
+
+    path: str = Field(description="a .safetensors file")
+    sha256: str | None = Field(None, description="of the file, the first 16 digits; filled when it is opened")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, value: Any) -> Any:
+        return {"path": str(value)} if isinstance(value, str | Path) else value
+
+    def open(self) -> Latent:
+        """The noise, (1, c, h, w). `RequestError` where there is no such file, or another one than was meant."""
+        from safetensors.torch import load  # here, since it brings torch
+
+        try:
+            data = Path(self.path).read_bytes()
+            noise = load(data)[NOISE_KEY]
+        except OSError as error:
+            raise RequestError(f'Cannot read the noise "{self.path}": {error.strerror}.') from None
+        except Exception:  # whatever safetensors stumbles over
+            raise RequestError(f'"{self.path}" is no file of noise, as `inkbloom invert` writes them.') from None
+        if self.sha256 not in (None, self._hash(data)):
+            raise RequestError(f'"{self.path}" is no longer the noise that was meant: the file has changed.')
+        if noise.ndim != 4 or len(noise) != 1 or not noise.is_floating_point():
+            raise RequestError(f'"{self.path}" holds a tensor {tuple(noise.shape)}, not the noise of one picture.')
+        return noise
+
+    def opened(self) -> NoiseSource:
+        """The same with its hash filled."""
+        self.open()
+        return self.model_copy(update={"sha256": self._hash(Path(self.path).read_bytes())})
+
+    @staticmethod
+    def _hash(data: bytes) -> str:
+        return hashlib.sha256(data).hexdigest()[:_SHORT]

@@ -4,6 +4,7 @@ read_metadata(path) -> Metadata                            # which program, prom
 write_picture(picture, file, format="PNG", request=...)    # with A1111's text and our record
 
 containers   where formats of files keep texts: PNG chunks, EXIF, comments
+stealth      texts hidden in pixels
 record       what every reader gives, and how foreign settings become a request
 own          our record: the request and the hashes of the stages, as JSON
 a1111        A1111's text, which its forks, Civitai, stable-diffusion.cpp and others write too

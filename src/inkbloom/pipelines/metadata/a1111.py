@@ -229,8 +229,8 @@ def infotext(request: ResolvedRequest, *, with_prompt: bool = True) -> str:
     """The prompt, "Negative prompt: ..." where there is one, and a last line of "Key: value" pairs in A1111's order.
 
     A value with a comma, a colon or a line break is written as JSON text. At the end stand the hashes by which
-    sharing sites link the model and what the prompt names, as a JSON object. What A1111 has no key for, such as guidance rescale, stands only in
-    our record.
+    sharing sites link the model and what the prompt names, as a JSON object. What A1111 has no key for, such as
+    guidance rescale, stands only in our record.
     """
     lines = [request.prompt] if with_prompt else []
     if request.negative_prompt and with_prompt:
@@ -265,6 +265,7 @@ def _values(request: ResolvedRequest, with_prompt: bool) -> dict[str, str | floa
         **{key: getattr(request, name) for name, key in _SIGMA_KEYS.items()},
         _ETA_KEYS.get(request.sampler, "Eta"): options.get("eta"),
         **{key: options.get(name) for name, key in _OPTION_KEYS.items()},
+        **{f"ControlNet {i}": unit.infotext() for i, unit in enumerate(request.controls)},
         "Version": f"inkbloom {inkbloom.__version__}",
     }
 

@@ -1,17 +1,27 @@
 """ComfyUI's graph: from the node that samples back to the texts, the size, the checkpoint and the LoRAs.
 
 A node is `{"class_type": ..., "inputs": {name: value or ["node", output]}}`. Extensions may add any node, so this is a
-best effort: only links are followed, and what stands on the way and is not understood is told.
+best effort: only links are followed, and what stands on the way and is not understood is told. LoRAs, which have nodes
+of their own there, become tags behind the prompt.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from inkbloom.pipelines.metadata.names import sampler_name, schedule_name
-from inkbloom.pipelines.metadata.record import Metadata, make_metadata, mapping_of, model_name, parse_json, text_of
+from inkbloom.pipelines.metadata.record import (
+    Metadata,
+    make_metadata,
+    mapping_of,
+    model_name,
+    network_tags,
+    parse_json,
+    text_of,
+)
+from inkbloom.text.prompt.networks import KINDS
 
 _SAMPLER_NODES = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced")
 _PARTS = ("noise", "guider", "sampler", "sigmas")
@@ -25,6 +35,8 @@ _SIGMA_NODES = {
 }
 _VALUE_KEYS = ("value", "text", "string", "seed", "int", "float", "number")
 """Where nodes that only hold a value keep it."""
+_Lora: TypeAlias = "tuple[str, Any, Any]"
+"""Its file, and its weights in the text encoder and in the U-Net."""
 # Larger ones are no one's work, but would take long
 _MAX_NODES, _MAX_SAMPLERS = 5_000, 50
 
@@ -48,20 +60,30 @@ class _Graph:
         prompt, clip = self._text(inputs.get("positive", inputs.get("conditioning")))
         negative, _ = self._text(inputs.get("negative"))
         size = self._first(inputs.get("latent_image"), "width", "height")
-        model = self._model(inputs.get("model"))
+        model, loras = self._model(inputs.get("model"))
         if prompt is None:
             self.warnings.append("The graph has no text that leads to its sampler.")
+        elif any(f"<{kind}:" in prompt for kind in KINDS):
+            self.warnings.append("The prompt holds tags such as <lora:...>, which are words to ComfyUI and files here.")
+        tags = network_tags("lora", loras, self.warnings)
         values = {key: self._value(inputs.get(key)) for key in ("steps", "cfg", "sampler_name", "denoise", "rho")}
         seed = self._value(inputs.get("seed", inputs.get("noise_seed")))
         schedule = self._value(inputs.get("scheduler")) or inputs.get("sigmas_schedule")
         self._warn_of_parts(inputs, values["denoise"], schedule)
         return make_metadata(
             "ComfyUI",
-            prompt or "",
+            (prompt or "") + tags,
             negative or "",
             fields={
                 name: value
-                for name, value in {**values, "seed": seed, "scheduler": schedule, **size, **model}.items()
+                for name, value in {
+                    **values,
+                    "seed": seed,
+                    "scheduler": schedule,
+                    **size,
+                    "ckpt_name": model,
+                    "loras": loras,
+                }.items()
                 if value not in (None, [])
             },
             settings={
@@ -75,7 +97,7 @@ class _Graph:
                 "height": size.get("height"),
                 "rho": values["rho"],
                 "clip_skip": self._clip_skip(clip),
-                "model": model_name(model.get("ckpt_name")),
+                "model": model_name(model),
                 "noise_source": "cpu",
             },
             raw=raw,
@@ -134,20 +156,27 @@ class _Graph:
             met.append(text_of(node["class_type"]))
         return None, None
 
-    def _model(self, link: Any) -> dict[str, Any]:
-        """The checkpoint and the LoRAs between it and the sampler."""
-        found: dict[str, Any] = {"loras": []}
+    def _model(self, link: Any) -> tuple[str | None, list[_Lora]]:
+        """The checkpoint, and the LoRAs between it and the sampler, the first applied first."""
+        loras: list[_Lora] = []  # the last applied first
         for node in self._upstream(link):
             inputs = _inputs(node)
+            found = [*self._loras(inputs)]
+            loras += reversed(found)
             name = self._value(inputs.get("ckpt_name", inputs.get("unet_name")))
-            if isinstance(inputs.get("lora_name"), str):
-                lora = f"{model_name(inputs['lora_name'])}: {self._value(inputs.get('strength_model'))}"
-                found["loras"].insert(0, lora)
-                self.warnings.append(f"The LoRA {lora} is not in the prompt, and left out.")
-            elif isinstance(name, str):
-                found["ckpt_name"] = name
-                break
-        return found
+            if isinstance(name, str) and not found:
+                return name, loras[::-1]
+        return None, loras[::-1]
+
+    def _loras(self, inputs: dict[str, Any]) -> Iterator[_Lora]:
+        """Those of ComfyUI's own loaders, and those of rgthree's, which has several."""
+        name, strength = (self._value(inputs.get(key)) for key in ("lora_name", "strength_model"))
+        if isinstance(name, str):
+            yield name, self._value(inputs.get("strength_clip", 0)), strength
+        for entry in filter(lambda entry: mapping_of(entry).get("on"), inputs.values()):
+            strength = entry.get("strength")
+            text = entry.get("strengthTwo")
+            yield text_of(entry.get("lora")), strength if text is None else text, strength
 
     def _clip_skip(self, encoder: dict[str, Any] | None) -> int | None:
         layer = self._first(_inputs(encoder or {}).get("clip"), "stop_at_clip_layer").get("stop_at_clip_layer")

@@ -1,4 +1,5 @@
-"""Where files keep texts: chunks of PNG, EXIF of JPEG, WebP, AVIF (and PNG), comments of JPEG and GIF, a .txt beside.
+"""Where files keep texts: chunks of PNG, EXIF of JPEG, WebP, AVIF (and PNG), comments of JPEG and GIF, a .txt beside,
+and, where there is none of these, the pixels of PNG and WebP (`stealth`).
 
 EXIF's UserComment says its encoding in eight bytes: "UNICODE\\0" is UTF-16 in either byte order. Our own record stands
 in EXIF's MakerNote, which is meant for what only the maker reads, after the bytes "inkbloom\\0".
@@ -15,6 +16,7 @@ from PIL import Image as PILImage
 from PIL.PngImagePlugin import PngInfo, iTXt
 
 from inkbloom.core.errors import RequestError
+from inkbloom.pipelines.metadata.stealth import hidden_text
 from inkbloom.pipelines.pictures import opened
 
 MAX_TEXT = 4_000_000
@@ -55,6 +57,12 @@ def read_carried(path: Path) -> Carried:
         if not texts and file.format == "PNG":
             file.load()  # chunks behind the pixels
             texts = _texts_of(file)
+        if not texts and file.format in ("PNG", "WEBP"):
+            try:
+                hidden = hidden_text(file, MAX_TEXT)
+            except RequestError as error:
+                raise RequestError(f'"{path}": {error}') from None
+            texts = {} if hidden is None else {PARAMETERS: hidden}
         width, height = file.size
     for name, text in texts.items():
         if len(text) > MAX_TEXT:

@@ -6,9 +6,17 @@ import re
 from typing import Any
 
 from inkbloom.pipelines.metadata.names import sampler_name, schedule_name
-from inkbloom.pipelines.metadata.record import Metadata, make_metadata, model_name, parse_json, short_hash, text_of
+from inkbloom.pipelines.metadata.record import (
+    Metadata,
+    make_metadata,
+    model_name,
+    network_tags,
+    parse_json,
+    short_hash,
+    text_of,
+)
 
-_ALSO_PAINTS = ("sharpness", "adm_guidance", "styles", "refiner_model", "loras", "adaptive_cfg", "freeu", "vae")
+_ALSO_PAINTS = ("sharpness", "adm_guidance", "styles", "refiner_model", "adaptive_cfg", "freeu", "vae")
 """Settings that change the picture and that we have not."""
 _OFF = ("None", "", "[]", [], None, "Default (model)")
 
@@ -21,9 +29,11 @@ def read_fooocus(text: str) -> Metadata | None:
     # Written as a Python tuple: "(1152, 896)"
     size = re.findall(r"\d{1,9}", text_of(data.get("resolution"))[:50])
     clip_skip = data.get("clip_skip")
+    warnings = [f"Fooocus's {key} has no counterpart here." for key in _ALSO_PAINTS if data.get(key) not in _OFF]
+    prompt = _joined(data.get("full_prompt")) or text_of(data.get("prompt"))
     return make_metadata(
         text_of(data.get("version")) or "Fooocus",
-        _joined(data.get("full_prompt")) or text_of(data.get("prompt")),
+        prompt + network_tags("lora", _loras(data), warnings),
         _joined(data.get("full_negative_prompt")) or text_of(data.get("negative_prompt")),
         fields={key: value for key, value in data.items() if "prompt" not in key},
         settings={
@@ -41,8 +51,19 @@ def read_fooocus(text: str) -> Metadata | None:
             "noise_source": "cpu",
         },
         raw=text,
-        warnings=[f"Fooocus's {key} has no counterpart here." for key in _ALSO_PAINTS if data.get(key) not in _OFF],
+        warnings=warnings,
     )
+
+
+def _loras(data: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """Each with its weight: "loras" is a list of [file, weight, hash]; before, each stood alone as "file : weight"."""
+    listed = data.get("loras")
+    listed = listed if isinstance(listed, list) else []
+    singles = (text_of(data[key]).rpartition(" : ") for key in data if re.fullmatch(r"lora_combined_\d+", key))
+    return [
+        *((one[0], one[1]) for one in listed if isinstance(one, list) and len(one) > 1),
+        *((name, weight) for name, _, weight in singles),
+    ]
 
 
 def _joined(lines: Any) -> str:

@@ -1,6 +1,6 @@
 """NovelAI: `Software: NovelAI`, the prompt as `Description`, the settings as JSON in `Comment`.
 
-In WebP all of this stands as one JSON object in EXIF's UserComment.
+In WebP all of this stands as one JSON object in EXIF's UserComment; hidden in pixels (`stealth`), too.
 """
 
 from __future__ import annotations

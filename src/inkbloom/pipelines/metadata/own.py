@@ -20,6 +20,9 @@ from inkbloom.pipelines.metadata.record import Metadata, clean, mapping_of, pars
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
 from inkbloom.pipelines.stages import StageHashes
 
+_OF_PROMPTS = {"prompt", "negative_prompt", "network_hashes", "a1111_hashes"}
+"""The fields that tell the prompts, or words of them."""
+
 PROGRAM = f"inkbloom {inkbloom.__version__}"
 
 
@@ -33,12 +36,8 @@ def to_record(request: ResolvedRequest, stages: StageHashes | None) -> str:
 
 def without_prompt(request: ResolvedRequest) -> str:
     """The record of all but the prompts; nor has it hashes of stages, by which a guessed prompt could be tried."""
-    return json.dumps(
-        {
-            "program": PROGRAM,
-            "request": request.model_dump(mode="json", exclude={"prompt", "negative_prompt", "network_hashes", "a1111_hashes"}),
-        }
-    )
+    kept = request.model_dump(mode="json", exclude=_OF_PROMPTS)
+    return json.dumps({"program": PROGRAM, "request": kept})
 
 
 def hash_only(request: ResolvedRequest) -> str:
@@ -68,7 +67,8 @@ def read_record(text: str) -> Metadata:
         warnings.append("The picture was saved without its prompt, so it cannot be painted again.")
     else:
         warnings.append("The picture was saved with nothing but the hash of its request.")
-    shown = {name: value for name, value in fields.items() if value not in (None, {})}
+    usual = GenerationRequest(prompt="").model_dump(mode="json")
+    shown = {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
     if "request_sha256" in record:
         shown["request_sha256"] = record["request_sha256"]
     return Metadata(

@@ -119,7 +119,7 @@ def network_tags(kind: str, networks: Iterable[Sequence[Any]], told: list[str]) 
             if not usable or None in numbers or len(tags) == MAX_NETWORKS:
                 told.append(f"The {kind} {shortened(written(path), 60)} cannot stand in a prompt, and is left out.")
                 continue
-            tags.append(f" <{kind}:{name}:{':'.join(f'{number:g}' for number in dict.fromkeys(numbers))}>")
+            tags.append(f" <{kind}:{name}:{':'.join(f'{number:.10g}' for number in dict.fromkeys(numbers))}>")
     return "".join(tags)
 
 

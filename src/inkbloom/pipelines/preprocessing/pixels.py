@@ -62,9 +62,7 @@ def tile(pixels: Pixels, rate: float) -> Pixels:
     small = (max(1, round(picture.width / rate)), max(1, round(picture.height / rate)))
     if small == picture.size:
         return pixels
-    return np.asarray(
-        picture.resize(small, PILImage.Resampling.BOX).resize(picture.size, PILImage.Resampling.LANCZOS)
-    )
+    return np.asarray(picture.resize(small, PILImage.Resampling.BOX).resize(picture.size, PILImage.Resampling.LANCZOS))
 
 
 def luminance(pixels: Pixels, gamma: float) -> Pixels:

@@ -29,13 +29,15 @@ class Network:
     """Use the first so many rank rows only; None for all."""
 
 
-def take_networks(text: str, on_unknown: OnUnknown = refuse) -> tuple[str, tuple[Network, ...]]:
+def take_networks(
+    text: str, on_unknown: OnUnknown = refuse, *, others_are_text: bool = False
+) -> tuple[str, tuple[Network, ...]]:
     """The text without its tags, and the networks in the order of the tags.
 
     `<lora:NAME>`, `<lora:NAME:TE>`, `<lora:NAME:TE:UNET>`, `<lora:NAME:TE:UNET:DYN>`, also by name (`te=`, `unet=`,
     `dyn=`), and `<lyco:...>`, which is the same; `<hypernet:NAME:WEIGHT>`. TE is 1 where it is left out, UNET is TE. A
-    tag of another kind is told to `on_unknown`, and dropped where that lets it pass, as A1111 drops it. `RequestError`
-    for arguments that are no numbers, too many, or of an unknown name.
+    tag of another kind is told to `on_unknown`, and dropped where that lets it pass, as A1111 drops it; where
+    `others_are_text`, it stays. `RequestError` for arguments that are no numbers, too many, or of an unknown name.
     """
     networks = []
 
@@ -43,6 +45,8 @@ def take_networks(text: str, on_unknown: OnUnknown = refuse) -> tuple[str, tuple
         kind = tag[1]
         if kind in KINDS:
             networks.append(_read(tag[0], KINDS[kind], tag[2].split(":")))
+        elif others_are_text:
+            return tag[0]
         else:
             on_unknown(f'Unknown kind of network "{kind}" in "{tag[0]}".{nearest(kind, KINDS)}')
         return ""

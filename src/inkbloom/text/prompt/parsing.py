@@ -59,25 +59,25 @@ def parse(
     """Read a prompt by the rules of `dialect`.
 
     a1111 takes out comments (from `#` to the end of the line) and network tags, cuts at `AND`, makes a schedule of each
-    part, and segments of each scheduled text. In a negative prompt tags and `AND` are text. comfy reads brackets alone,
-    plain nothing at all; `emphasis` is for a1111. Time grows about linearly with the text, and only a `RequestError` is
-    raised: for an unknown dialect or emphasis, and for what the functions named above refuse. Wildcards and styles come
-    before this.
+    part, and segments of each scheduled text. In a negative prompt tags and `AND` are text. comfy reads brackets, and
+    network tags, which stand for ComfyUI's nodes; plain reads nothing at all. `emphasis` is for a1111. Time grows about
+    linearly with the text, and only a `RequestError` is raised: for an unknown dialect or emphasis, and for what the
+    functions named above refuse. Wildcards and styles come before this.
     """
     check_dialect(dialect)
     if emphasis not in get_args(Emphasis):
         raise RequestError(f'Unknown emphasis "{emphasis}".{nearest(emphasis, get_args(Emphasis))}')
+    if dialect == "a1111":
+        text = _strip_comments(text)
     networks: tuple[Network, ...] = ()
+    if dialect != "plain" and not negative:
+        text, networks = take_networks(text, on_unknown, others_are_text=dialect == "comfy")
     if dialect != "a1111":
         segments = parse_comfy(text) if dialect == "comfy" else (Segment(text),)
         only = ScheduledText(until_step=timeline.length, text=text, segments=segments)
         parts = [Part(weight=1.0, schedule=(only,))]
     else:
-        text = _strip_comments(text)
-        weighted = [(text, 1.0)]
-        if not negative:
-            text, networks = take_networks(text, on_unknown)
-            weighted = split_parts(text)
+        weighted = [(text, 1.0)] if negative else split_parts(text)
         parts = [Part(weight=weight, schedule=_read_schedule(part, timeline, emphasis)) for part, weight in weighted]
     return ParsedPrompt(dialect=dialect, emphasis=emphasis, parts=tuple(parts), networks=networks)
 

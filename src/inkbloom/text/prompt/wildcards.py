@@ -2,11 +2,12 @@
 
 animals.txt          __animals__           one text a line; blank lines and lines that begin with "#" are left out
 food/fruit.txt       __food/fruit__        or with patterns: __food/*__, __**/fruit__
-colours.yaml         __warm/red__          nested lists: keys joined by "/", below the file's folder
+colours.yaml         __warm/red__          nested lists: keys joined by "/", below the file's folder; .json too
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from inkbloom.core.errors import RequestError
 
-_YAML = (".yaml", ".yml")
+_LISTS = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Wildcards:
     """What is in some folders. A name is looked up among the files found there, so that no path leads out of them.
 
     Where two folders have one name, the first holds. `RequestError` for a folder that is not there, and at the first
-    use of a file that is not UTF-8 or not YAML.
+    use of a file that is not UTF-8, or not YAML or JSON where its ending says so.
     """
 
     folders: Sequence[Path] = ()
@@ -61,11 +62,11 @@ class Wildcards:
 
     @cached_property
     def _lists(self) -> dict[str, list[str]]:
-        """The lists in YAML files by name."""
+        """The lists in YAML and JSON files by name."""
         found: dict[str, list[str]] = {}
         for folder, path in self._walk():
-            if path.suffix.lower() in _YAML:
-                for name, texts in _lists(_read_yaml(path), path.relative_to(folder).parent.parts):
+            if path.suffix.lower() in _LISTS:
+                for name, texts in _lists(_read_lists(path), path.relative_to(folder).parent.parts):
                     found.setdefault(name, texts)
         return found
 
@@ -97,14 +98,15 @@ def _read(path: Path) -> str:
         raise RequestError(f'The wildcard file "{path}" is not UTF-8 text; save it as UTF-8.') from None
 
 
-def _read_yaml(path: Path) -> object:
+def _read_lists(path: Path) -> object:
     import yaml
 
+    kind, parse = ("JSON", json.loads) if path.suffix.lower() == ".json" else ("YAML", yaml.safe_load)
     try:
-        return yaml.safe_load(_read(path))
+        return parse(_read(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = " ".join(str(error).split())
-        raise RequestError(f'The wildcard file "{path}" is not YAML: {line}.') from None
+        raise RequestError(f'The wildcard file "{path}" is not {kind}: {line}.') from None
 
 
 def _lists(content: object, above: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:

@@ -235,6 +235,58 @@ def _mountains(c: _Canvas) -> None:
     c.cover(c.gradient((0.6, (0.62, 0.85, 0.96)), (1, (0.22, 0.58, 0.88))), river)
 
 
+def _forest(c: _Canvas) -> None:
+    c.fill((0, (0.62, 0.82, 0.58)), (0.7, (0.86, 0.94, 0.70)))
+    c.far_hill((0.42, 0.66, 0.40), 0.60, 0.02, 0)
+    for x, width, color in (
+        (0.33, 0.030, (0.44, 0.50, 0.36)),
+        (0.66, 0.030, (0.44, 0.50, 0.36)),
+        (0.10, 0.050, (0.36, 0.26, 0.18)),
+        (0.90, 0.055, (0.36, 0.26, 0.18)),
+    ):
+        shifted = x + c.vary(1, -0.02, 0.02)
+        c.cover(color, c.inside(width - (c.x - shifted).abs()) * (1 - c.below(0.76)))
+    phase = c.vary(2, 0.0, 1.5)
+    c.cover((0.20, 0.46, 0.22), 1 - c.below(0.20 + 0.05 * torch.sin(15 * c.x + phase) + 0.03 * torch.sin(37 * c.x)))
+    c.cover((0.10, 0.32, 0.15), 1 - c.below(0.10 + 0.04 * torch.sin(19 * c.x - phase) + 0.02 * torch.sin(43 * c.x)))
+    c.near_hill(c.gradient((0.70, (0.30, 0.50, 0.24)), (1, (0.16, 0.32, 0.14))), 0.74, 0.015, 3)
+
+
+def _desert(c: _Canvas) -> None:
+    c.fill((0, (0.95, 0.62, 0.30)), (0.55, (1.0, 0.90, 0.66)))
+    sun_x = c.vary(0, 0.20, 0.28)
+    c.cover((1.0, 0.98, 0.85), c.glow(sun_x, 0.20, 0.26) * 0.8)
+    c.cover((1.0, 0.99, 0.92), c.disc(sun_x, 0.20, 0.10))
+    c.cover((0.86, 0.56, 0.32), c.below(c.wave(0.52, 0.05, 1.1, c.vary(1, 3.5, 4.5))))
+    c.cover((0.93, 0.68, 0.38), c.below(c.wave(0.64, 0.06, 0.8, c.vary(2, 0.5, 1.5))))
+    c.cover((0.98, 0.79, 0.48), c.below(c.wave(0.80, 0.05, 0.9, c.vary(3, 3.0, 4.0))))
+
+
+_TOWERS = (  # left, width, top, colour
+    (0.00, 0.15, 0.34, (0.27, 0.25, 0.47)),
+    (0.17, 0.13, 0.18, (0.22, 0.20, 0.41)),
+    (0.33, 0.17, 0.42, (0.30, 0.27, 0.50)),
+    (0.52, 0.13, 0.28, (0.24, 0.22, 0.44)),
+    (0.67, 0.15, 0.12, (0.20, 0.18, 0.38)),
+    (0.85, 0.15, 0.32, (0.27, 0.25, 0.47)),
+)
+
+
+def _city(c: _Canvas) -> None:
+    c.fill((0, (0.36, 0.33, 0.62)), (0.75, (0.93, 0.62, 0.58)))
+    shift = c.vary(0, -0.02, 0.02)
+    for left, width, top, color in _TOWERS:
+        from_middle = (c.x - (left + width / 2 + shift)).abs()
+        tower = c.inside(width / 2 - from_middle) * c.below(top)
+        c.cover(color, tower)
+        # Two columns of lit windows, eight pixels of 128 apart: what an autoencoder of factor 8 still carries.
+        columns = c.inside(0.017 - (from_middle - 0.034).abs())
+        rows = c.inside(0.02 - ((c.y - top - 0.05) % 0.0875 - 0.03).abs())
+        c.cover((1.0, 0.86, 0.48), tower * columns * rows * c.below(top + 0.04) * (1 - c.below(0.72)))
+    c.cover(c.gradient((0.74, (0.34, 0.33, 0.42)), (1, (0.24, 0.23, 0.32))), c.below(0.76))
+    c.cover((0.62, 0.60, 0.62), c.below(0.76) * (1 - c.below(0.785)))
+
+
 _PAINTERS: dict[str, Callable[[_Canvas], None]] = {
     "day": _day,
     "night": _night,
@@ -244,6 +296,9 @@ _PAINTERS: dict[str, Callable[[_Canvas], None]] = {
     "sea": _sea,
     "space": _space,
     "mountains": _mountains,
+    "forest": _forest,
+    "desert": _desert,
+    "city": _city,
 }
 _RGB_OF = {color.name: color.rgb for color in COLORS}
 

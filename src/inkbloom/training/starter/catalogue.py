@@ -1,12 +1,13 @@
-"""What the starter model can draw: objects, places, colours and sizes, and the words for them in English and Chinese.
+"""What the starter model can draw: objects, places, colours, sizes and styles, in English and Chinese words.
 
-Everything is a constant. An object's number is its index in `OBJECTS`, in the atlas and in every `Placement`; what was
-trained on this order depends on it, so append, never reorder.
+The objects stand in `objects.tsv`. An object's number is its index in `OBJECTS`, in the atlas and in every `Placement`;
+what was trained on this order depends on it, so append, never reorder.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -27,44 +28,48 @@ class SpriteObject:
         return self.english[0]
 
 
-OBJECTS: tuple[SpriteObject, ...] = (
-    SpriteObject(("dog", "puppy"), "a", ("狗", "狗狗"), "只", "🐶"),
-    SpriteObject(("cat", "kitten", "kitty"), "a", ("猫", "猫咪"), "只", "🐱"),
-    SpriteObject(("rabbit", "bunny"), "a", ("兔子",), "只", "🐰"),
-    SpriteObject(("panda", "panda bear"), "a", ("熊猫",), "只", "🐼"),
-    SpriteObject(("fox",), "a", ("狐狸",), "只", "🦊"),
-    SpriteObject(("lion",), "a", ("狮子",), "头", "🦁"),
-    SpriteObject(("frog",), "a", ("青蛙",), "只", "🐸"),
-    SpriteObject(("pig", "piggy"), "a", ("猪",), "头", "🐷"),
-    SpriteObject(("penguin",), "a", ("企鹅",), "只", "🐧"),
-    SpriteObject(("owl",), "an", ("猫头鹰",), "只", "🦉"),
-    SpriteObject(("butterfly",), "a", ("蝴蝶",), "只", "🦋"),
-    SpriteObject(("fish", "tropical fish"), "a", ("鱼", "热带鱼"), "条", "🐠"),
-    SpriteObject(("whale", "blue whale"), "a", ("鲸鱼", "蓝鲸"), "头", "🐳"),
-    SpriteObject(("turtle", "tortoise"), "a", ("乌龟", "海龟"), "只", "🐢"),
-    SpriteObject(("octopus",), "an", ("章鱼", "八爪鱼"), "只", "🐙"),
-    SpriteObject(("unicorn",), "a", ("独角兽",), "只", "🦄"),
-    SpriteObject(("dragon", "green dragon"), "a", ("龙",), "条", "🐲"),
-    SpriteObject(("apple",), "an", ("苹果",), "个", "🍎"),
-    SpriteObject(("banana",), "a", ("香蕉",), "根", "🍌"),
-    SpriteObject(("strawberry",), "a", ("草莓",), "颗", "🍓"),
-    SpriteObject(("cake", "birthday cake"), "a", ("蛋糕", "生日蛋糕"), "个", "🎂"),
-    SpriteObject(("tree", "green tree"), "a", ("树",), "棵", "🌳"),
-    SpriteObject(("palm tree", "palm"), "a", ("棕榈树", "椰子树"), "棵", "🌴"),
-    SpriteObject(("cactus",), "a", ("仙人掌",), "棵", "🌵"),
-    SpriteObject(("sunflower",), "a", ("向日葵", "葵花"), "朵", "🌻"),
-    SpriteObject(("rose", "red rose"), "a", ("玫瑰", "玫瑰花", "红玫瑰"), "朵", "🌹"),
-    SpriteObject(("mushroom", "toadstool"), "a", ("蘑菇",), "朵", "🍄"),
-    SpriteObject(("castle",), "a", ("城堡",), "座", "🏰"),
-    SpriteObject(("house", "cottage"), "a", ("房子", "房屋"), "座", "🏠"),
-    SpriteObject(("car", "red car"), "a", ("汽车", "轿车"), "辆", "🚗"),
-    SpriteObject(("rocket", "space rocket"), "a", ("火箭",), "枚", "🚀"),
-    SpriteObject(("sailboat", "sailing boat", "boat"), "a", ("帆船", "船"), "艘", "⛵"),
-    SpriteObject(("snowman",), "a", ("雪人",), "个", "⛄"),
-    SpriteObject(("robot",), "a", ("机器人",), "个", "🤖"),
-    SpriteObject(("umbrella",), "an", ("雨伞", "伞"), "把", "☂"),
-    SpriteObject(("crown", "golden crown"), "a", ("皇冠", "王冠"), "顶", "👑"),
-)
+def _read_objects() -> tuple[SpriteObject, ...]:
+    """`objects.tsv`: glyph, article, English names, Chinese names (both divided by |), measure word."""
+    lines = Path(__file__).with_name("objects.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = (line.split("\t") for line in lines)
+    return tuple(
+        SpriteObject(tuple(english.split("|")), article, tuple(chinese.split("|")), measure, glyph)
+        for glyph, article, english, chinese, measure in rows
+    )
+
+
+OBJECTS: tuple[SpriteObject, ...] = _read_objects()
+OBJECT_NAMES: tuple[str, ...] = tuple(thing.name for thing in OBJECTS)
+
+UNSEEN: tuple[int, ...] = tuple(map(OBJECT_NAMES.index, ("hedgehog", "teapot")))
+"""No starter is trained on these: they are there to be taught to it. The judge knows them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edition:
+    """How much of the catalogue a starter learns, and at what size."""
+
+    name: str
+    size: int
+    """Side of the pictures in pixels."""
+    objects: tuple[int, ...]
+    """Numbers of the objects that it is trained on."""
+    num_scenes: int
+    """Training scenes, whose latents are kept in memory."""
+    batch_size: int
+    """Of the U-Net's steps."""
+
+
+EDITIONS: dict[str, Edition] = {
+    "small": Edition(name="small", size=128, objects=tuple(range(64)), num_scenes=24_000, batch_size=16),
+    "full": Edition(
+        name="full",
+        size=256,
+        objects=tuple(i for i in range(len(OBJECTS)) if i not in UNSEEN),
+        num_scenes=60_000,
+        batch_size=192,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,30 @@ PLACES: tuple[Place, ...] = (
         ("{color}背景上", "纯{color}背景上", "{color}的背景前"),
         ("{color}背景", "纯{color}背景"),
     ),
+    Place(
+        "forest",
+        ("in the forest", "in a forest", "in the woods", "among the trees of a forest"),
+        ("a forest", "a green forest", "a forest clearing"),
+        ("forest", "woods"),
+        ("森林里", "树林里", "森林中", "林间"),
+        ("森林", "树林"),
+    ),
+    Place(
+        "desert",
+        ("in the desert", "in a desert", "in a sandy desert", "among sand dunes"),
+        ("a desert", "a sandy desert", "desert dunes"),
+        ("desert", "sand dunes"),
+        ("沙漠里", "沙漠中", "沙丘间", "荒漠里"),
+        ("沙漠", "沙丘", "荒漠"),
+    ),
+    Place(
+        "city",
+        ("in the city", "in a city at dusk", "in front of a city skyline", "in front of skyscrapers"),
+        ("a city", "a city at dusk", "a city skyline"),
+        ("city", "city skyline"),
+        ("城市里", "城市中", "高楼前", "黄昏的城市里"),
+        ("城市", "城市夜景", "高楼"),
+    ),
 )
 
 
@@ -188,10 +217,85 @@ COLORS: tuple[Color, ...] = (
     Color("white", "白色", (1.00, 1.00, 1.00)),
 )
 
+
+@dataclass(frozen=True)
+class Style:
+    """A way to paint the whole picture. The first of each tuple of words is canonical."""
+
+    name: str
+    before: tuple[str, ...]
+    """English, before a scene: "a watercolour painting of a dog on the beach"."""
+    after: tuple[str, ...]
+    """English, after it: "a dog on the beach, watercolour"."""
+    before_zh: tuple[str, ...]
+    """Chinese, as in 水彩画：沙滩上的一只狗."""
+    after_zh: tuple[str, ...]
+    """Chinese, as in 沙滩上的一只狗，水彩画."""
+    colorless: bool = False
+    """Whether it hides which colour a plain background has."""
+
+
+STYLES: tuple[Style, ...] = (
+    Style(
+        "pixel",
+        ("pixel art of ", "a pixel art picture of ", "an 8-bit picture of "),
+        ("pixel art", "pixel style", "8-bit pixel art"),
+        ("像素画：", "一幅像素画：", "像素风格的画："),
+        ("像素画", "像素风", "像素风格"),
+    ),
+    Style(
+        "watercolor",
+        ("a watercolour painting of ", "a watercolor painting of ", "a watercolor of "),
+        ("watercolour", "watercolor", "watercolor painting", "watercolour style"),
+        ("水彩画：", "一幅水彩画："),
+        ("水彩画", "水彩", "水彩风格"),
+    ),
+    Style(
+        "ink",
+        ("an ink wash painting of ", "a chinese ink painting of ", "a sumi-e painting of "),
+        ("ink wash painting", "chinese ink painting", "ink wash", "sumi-e"),
+        ("水墨画：", "一幅水墨画：", "中国画："),
+        ("水墨画", "水墨", "水墨风格", "国画"),
+        colorless=True,
+    ),
+    Style(
+        "line",
+        ("a line drawing of ", "a pencil sketch of ", "a sketch of "),
+        ("line drawing", "pencil sketch", "sketch", "line art"),
+        ("线稿：", "一幅素描：", "铅笔画："),
+        ("线稿", "素描", "铅笔画", "线条画"),
+        colorless=True,
+    ),
+    Style(
+        "neon",
+        ("a neon picture of ", "a neon sign of ", "neon art of "),
+        ("neon", "neon lights", "neon style", "glowing neon"),
+        ("霓虹画：", "霓虹灯风格的画："),
+        ("霓虹", "霓虹灯", "霓虹风格"),
+    ),
+    Style(
+        "sepia",
+        ("a sepia photo of ", "an old photo of ", "a vintage photo of "),
+        ("sepia", "vintage sepia photo", "old photo", "sepia tone"),
+        ("老照片：", "怀旧照片：", "一张老照片："),
+        ("怀旧", "棕褐色", "老照片", "怀旧风格"),
+        colorless=True,
+    ),
+)
+
 PLACE_NAMES: tuple[str, ...] = tuple(place.name for place in PLACES)
 COLOR_NAMES: tuple[str, ...] = tuple(color.name for color in COLORS)
-OBJECT_NAMES: tuple[str, ...] = tuple(thing.name for thing in OBJECTS)
+STYLE_NAMES: tuple[str, ...] = tuple(style.name for style in STYLES)
+COLORLESS: frozenset[str] = frozenset(style.name for style in STYLES if style.colorless)
 
-SIZES: dict[str, int] = {"small": 40, "normal": 64, "big": 96}
-"""Side of a sprite's cell in pixels, in a picture of 128."""
-COLUMNS: tuple[str, ...] = ("left", "center", "right")
+SIZES: dict[str, int] = {"small": 48, "normal": 64, "big": 96}
+"""Side of a lone sprite's cell in pixels, in a picture of 128."""
+SPOTS: tuple[str, ...] = ("left", "center", "right", "above", "below")
+ARRANGEMENTS: dict[str, tuple[str, ...]] = {
+    "empty": (),
+    "one": ("center",),
+    "pair": ("left", "right"),
+    "stack": ("above", "below"),
+    "row": ("left", "center", "right"),
+}
+"""The spots that a scene's objects take, in the order in which captions name them; one may also stand left or right."""

@@ -1,4 +1,4 @@
-"""Stage three of the starter: its U-Net, trained on the latents of rendered scenes."""
+"""The last stage of the starter: its U-Net, trained on the latents of rendered scenes."""
 
 import random
 from collections.abc import Callable
@@ -16,51 +16,55 @@ from inkbloom.training.autoencoder import to_image
 from inkbloom.training.diffusion import DiffusionJob, DiffusionSettings, LatentData, Weights
 from inkbloom.training.loop import Budget, LearningRate, Progress, run
 from inkbloom.training.starter.captions import caption
+from inkbloom.training.starter.catalogue import Edition
 from inkbloom.training.starter.scenes import BASE_SIZE, Scene, box, render, sample_scenes
 
-NUM_SCENES = 24_000
 NUM_HELD_OUT = 128
+NUM_CAPTIONS = 20_000
+"""What the tokenizer learns from."""
 OBJECT_WEIGHT = 3.0
-BIG_COPIES = 3
-"""So often does each scene with a big object count: they are few, and have most to learn."""
+SIZE_COPIES = {"small": 2, "normal": 1, "big": 2}
+"""So often does each scene with a lone object of this size count: they are few, and have most to learn."""
+NEW_COPIES = 2
+"""So often does each scene with an object count that the network it began with could not draw."""
 
 
-def train_tokenizer(vocab_size: int, seed: int = 0) -> Tokenizer:
+def train_tokenizer(vocab_size: int, edition: Edition, seed: int = 0) -> Tokenizer:
     """The starter's own byte-level BPE, learned from the captions of training scenes in both languages."""
-    scenes = sample_scenes(20_000, seed=seed + 2, held_out=False)
+    scenes = sample_scenes(NUM_CAPTIONS, seed=seed + 2, edition=edition)
     return Tokenizer.train([caption(scene, random.Random(scene.seed)) for scene in scenes], vocab_size)
 
 
 @torch.no_grad()
-def encode_scenes(autoencoder: AutoencoderKL, scenes: list[Scene]) -> Latent:
-    """The raw latents (means) of rendered scenes, float32 on the CPU."""
+def encode_scenes(autoencoder: AutoencoderKL, scenes: list[Scene], size: int) -> Latent:
+    """The raw latents (means) of rendered scenes, float16 on the CPU; encoded in bfloat16, 64 pictures at a time."""
     device = next(autoencoder.parameters()).device
-    means = []
+    side = size // autoencoder.spec.downscale
+    latents = torch.empty(len(scenes), autoencoder.spec.latent_channels, side, side, dtype=torch.float16)
     for start in range(0, len(scenes), 64):
-        pictures = to_image(render(scenes[start : start + 64])).to(device)
+        pictures = to_image(render(scenes[start : start + 64], size)).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            means.append(autoencoder.encode(pictures).mean.float().cpu())
-    return torch.cat(means)
+            latents[start : start + 64] = autoencoder.encode(pictures).mean.cpu()
+    return latents
 
 
-def cached_latents(autoencoder: AutoencoderKL, scenes: list[Scene], file: Path) -> Latent:
+def cached_latents(autoencoder: AutoencoderKL, scenes: list[Scene], size: int, file: Path) -> Latent:
     """`encode_scenes`, kept in `file` for the next start."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(encode_scenes(autoencoder, scenes).half(), file)
-    return torch.load(file, weights_only=True).float()
+        torch.save(encode_scenes(autoencoder, scenes, size), file)
+    return torch.load(file, weights_only=True)
 
 
-def object_weights(scenes: list[Scene], downscale: int) -> Weights:
-    """OBJECT_WEIGHT where an object stands, 1 elsewhere, for each place of the latents.
+def object_weights(scenes: list[Scene], side: int) -> Weights:
+    """OBJECT_WEIGHT where an object stands, 1 elsewhere, for each place of latents of `side` x `side`.
 
     Places fill most of a picture and are learned in minutes; what is hard is in a quarter of it.
     """
-    side = BASE_SIZE // downscale
     weights = torch.ones(len(scenes), 1, side, side)
     for weight, scene in zip(weights, scenes, strict=True):
         for placement in scene.placements:
-            left, top, size = (value // downscale for value in box(scene, placement))
+            left, top, size = (value * side // BASE_SIZE for value in box(scene, placement))
             weight[:, top : top + size, left : left + size] = OBJECT_WEIGHT
     return weights
 
@@ -70,23 +74,29 @@ def train_diffusion(
     autoencoder: AutoencoderKL,
     text: ClipText,
     tokenizer: Tokenizer,
+    edition: Edition,
     folder: Path,
     budget: Budget,
     *,
+    init: UNet | None = None,
+    known_objects: int = 0,
     seed: int = 0,
     on_progress: Callable[[Progress], None],
 ) -> tuple[UNet, float]:
     """Train (or resume, or just load) the U-Net in `folder`, on the text encoder's device.
 
-    Returns it with its averaged weights, and the scale factor that brings the latents' variance to 1.
+    It begins with the weights of `init` where there is one, which can draw the first `known_objects` of the catalogue:
+    the others are shown more often. Returns it with its averaged weights, and the scale factor that brings the latents'
+    variance to 1.
     """
-    scenes = sample_scenes(NUM_SCENES, seed=seed, held_out=False)
-    latents = cached_latents(autoencoder, scenes, folder / "latents.pt")
-    scale = 1.0 / latents.std().item()
-    often = [i for i, scene in enumerate(scenes) for _ in range(BIG_COPIES if _has_big(scene) else 1)]
-    scenes, latents = [scenes[i] for i in often], latents[often]
+    size = edition.size
+    scenes = sample_scenes(edition.num_scenes, seed=seed, edition=edition)
+    latents = cached_latents(autoencoder, scenes, size, folder / "latents.pt")
+    scale = 1.0 / latents.float().std().item()
+    often = [i for i, scene in enumerate(scenes) for _ in range(_copies(scene, known_objects))]
+    scenes, latents = [scenes[i] for i in often], latents[often].float() * scale
 
-    held_scenes = sample_scenes(NUM_HELD_OUT, seed=seed + 1, held_out=True)
+    held_scenes = sample_scenes(NUM_HELD_OUT, seed=seed + 1, edition=edition, held_out=True)
     held_captions = [caption(scene, random.Random(scene.seed)) for scene in held_scenes]
     length = spec.text.max_tokens
 
@@ -96,22 +106,29 @@ def train_diffusion(
 
     torch.manual_seed(seed)
     unet = UNet(spec.unet).to(text.position_embedding.device)
-    _start_quiet(unet)
+    if init is None:
+        _start_quiet(unet)
+    else:
+        unet.load_state_dict(init.state_dict())
     job = DiffusionJob(
         unet,
         text,
         spec.noise_schedule.build(),
         spec.prediction,
         data=LatentData(
-            latents=latents * scale,
+            latents=latents,
             captions=captions,
             empty=tokenizer.encode_padded([""], length).ids,
-            weights=object_weights(scenes, spec.autoencoder.downscale),
+            weights=object_weights(scenes, latents.shape[-1]),
         ),
-        held_out=(encode_scenes(autoencoder, held_scenes) * scale, tokenizer.encode_padded(held_captions, length).ids),
-        settings=DiffusionSettings(seed=seed),
+        held_out=(
+            encode_scenes(autoencoder, held_scenes, size).float() * scale,
+            tokenizer.encode_padded(held_captions, length).ids,
+        ),
+        settings=DiffusionSettings(batch_size=edition.batch_size, seed=seed),
     )
-    run(job, folder, budget, LearningRate(peak=6e-4, warmup_steps=300), on_progress=on_progress)
+    rate = LearningRate(peak=6e-4, warmup_steps=300, decay_from=0.5)
+    run(job, folder, budget, rate, on_progress=on_progress)
     job.learner.ema.copy_to(unet)
     return unet.eval().requires_grad_(False), scale
 
@@ -125,5 +142,6 @@ def _start_quiet(unet: UNet) -> None:
             parameter.zero_()
 
 
-def _has_big(scene: Scene) -> bool:
-    return any(placement.size == "big" for placement in scene.placements)
+def _copies(scene: Scene, known_objects: int) -> int:
+    copies = SIZE_COPIES[scene.placements[0].size] if scene.placements else 1
+    return copies * (NEW_COPIES if any(thing >= known_objects > 0 for thing in scene.objects) else 1)

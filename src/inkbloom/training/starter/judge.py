@@ -1,19 +1,20 @@
 """Who says whether a picture shows what was asked for: a small classifier of scenes.
 
 It is trained on true renders of all combinations, the held-out ones too, blurred, shifted, tinted and noised so that it
-is fair to soft pictures, and never on a generated one. `judge.safetensors` ships with the package;
-`python -m inkbloom.training.starter.judge` trains it anew. Beside every score it gives belongs its own accuracy on
-renders that it never saw: `measure`.
+is fair to soft pictures, and never on a generated one. It knows the small edition's objects and the two that no starter
+sees (`catalogue.UNSEEN`). `judge.safetensors` ships with the package; `python -m inkbloom.training.starter.judge`
+trains it anew. Beside every score it gives belongs its own accuracy on renders that it never saw: `measure`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors.torch import save_file
@@ -27,21 +28,50 @@ from inkbloom.training.autoencoder import to_image
 from inkbloom.training.ema import averaged
 from inkbloom.training.learner import Learner
 from inkbloom.training.loop import Budget, LearningRate, Progress, run
-from inkbloom.training.starter.catalogue import COLOR_NAMES, OBJECTS, PLACE_NAMES
-from inkbloom.training.starter.scenes import BASE_SIZE, Scene, render, sample_scenes
+from inkbloom.training.starter.catalogue import (
+    ARRANGEMENTS,
+    COLOR_NAMES,
+    COLORLESS,
+    EDITIONS,
+    PLACE_NAMES,
+    STYLE_NAMES,
+    UNSEEN,
+)
+from inkbloom.training.starter.scenes import BASE_SIZE, Placement, Scene, box, render, sample_scenes
 
 JUDGE_PATH = Path(__file__).with_name("judge.safetensors")
-STEPS = 3_000
+STEPS = 1_200
+KNOWN = (*EDITIONS["small"].objects, *UNSEEN)
+"""The objects that it knows, by their numbers in the catalogue."""
+_KNOWN_EDITION = dataclasses.replace(EDITIONS["small"], objects=KNOWN)
+_STYLES = (None, *STYLE_NAMES)
+_ARRANGEMENTS = tuple(ARRANGEMENTS)
 _CHANNELS = (24, 48, 96, 128)
 _GROUPS = 8
+_CELL = BASE_SIZE // 8
+"""Pixels of 128 to a point of the last features."""
+_POINTS_WEIGHT = 8.0
+"""An object covers some eight of 64 points."""
+_TEST_SEEDS = 2**40
+"""No training step has a seed from here on."""
+_IGNORED = -100
+"""cross_entropy's word for rows that do not count."""
 
 
-class Logits(NamedTuple):
-    place: Float[Tensor, "batch 9"]
-    color: Float[Tensor, "batch 6"]
-    """Counts for plain places only."""
-    presence: Float[Tensor, "batch 36"]
+class Reading(NamedTuple):
+    """Logits, and the features they came from."""
+
+    place: Float[Tensor, "batch places"]
+    color: Float[Tensor, "batch colors"]
+    """Counts for plain places only, in styles that have colours."""
+    style: Float[Tensor, "batch styles"]
+    """None first, then those of the catalogue."""
+    arrangement: Float[Tensor, "batch arrangements"]
+    presence: Float[Tensor, "batch known"]
     """Of every object, each for itself."""
+    where: Float[Tensor, "batch known 8 8"]
+    """Of every object, at each point of the picture."""
+    features: Float[Tensor, "batch 256"]
 
 
 @dataclass(frozen=True)
@@ -49,11 +79,15 @@ class Scores:
     """Shares of pictures, from 0 to 1; None where no scene could be counted."""
 
     scene: float | None
-    """The place is right, and its colour where it is plain."""
-    first_object: float | None
-    """The scene's first object is the one that is seen most clearly; of two objects, among the two clearest."""
-    both_objects: float | None
-    """Of scenes with two objects: both are the two clearest."""
+    """The place is right, and its colour where it is plain and the style shows colours."""
+    style: float | None
+    """The style is right; no style is one too."""
+    objects: tuple[float | None, float | None, float | None]
+    """Of scenes with one, two, three different objects: they are the one, two, three seen most clearly."""
+    positions: float | None
+    """Of scenes with several different objects: arranged as asked, and at each spot the one asked for is clearest."""
+    counts: float | None
+    """The same of scenes with two or three of one thing."""
 
 
 class _Residual(nn.Module):
@@ -69,7 +103,7 @@ class _Residual(nn.Module):
 
 
 class Judge(nn.Module):
-    """A residual network of four halvings (0.67 M parameters) whose last features are pooled by mean and by maximum."""
+    """A residual network of four halvings (0.7 M parameters) whose last features are pooled by mean and by maximum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,18 +114,39 @@ class Judge(nn.Module):
         width = 2 * _CHANNELS[-1]
         self.place = nn.Linear(width, len(PLACE_NAMES))
         self.color = nn.Linear(width, len(COLOR_NAMES))
-        self.presence = nn.Linear(width, len(OBJECTS))
+        self.style = nn.Linear(width, len(_STYLES))
+        self.arrangement = nn.Linear(width, len(_ARRANGEMENTS))
+        self.presence = nn.Linear(width, len(KNOWN))
+        self.where = nn.Conv2d(_CHANNELS[-1], len(KNOWN), 1)
+        for head in (self.presence, self.where):
+            nn.init.constant_(cast("Tensor", head.bias), -4.0)  # an object is rarely there
 
-    def forward(self, images: Image) -> Logits:
+    def forward(self, images: Image) -> Reading:
         """Read pictures of 128 x 128 in [-1, 1]."""
         x = self.stem(images)
         for down, block in zip(self.down, self.blocks, strict=True):
             x = block(down(F.silu(x)))
         x = F.silu(self.norm(x))  # b 128 8 8
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
-        return Logits(self.place(pooled).float(), self.color(pooled).float(), self.presence(pooled).float())
+        return Reading(
+            place=self.place(pooled).float(),
+            color=self.color(pooled).float(),
+            style=self.style(pooled).float(),
+            arrangement=self.arrangement(pooled).float(),
+            presence=self.presence(pooled).float(),
+            where=self.where(x).float(),
+            features=pooled.float(),
+        )
 
     @torch.no_grad()
+    def read(self, pictures: Int[Tensor, "batch 3 height width"]) -> Reading:
+        """Read pictures, uint8 of any size."""
+        read = []
+        for chunk in pictures.split(64):
+            images = to_image(chunk).to(self.stem.weight.device)
+            read.append(self(F.interpolate(images, size=(BASE_SIZE, BASE_SIZE), mode="bilinear", antialias=True)))
+        return Reading(*(torch.cat(parts) for parts in zip(*read, strict=True)))
+
     def score(self, pictures: Int[Tensor, "batch 3 height width"], scenes: Sequence[Scene]) -> Scores:
         """Compare pictures (uint8, of any size) with the scenes that they should show.
 
@@ -100,11 +155,7 @@ class Judge(nn.Module):
         if len(pictures) != len(scenes) or not scenes:
             counts = f"{len(pictures)} pictures and {len(scenes)} scenes"
             raise RequestError(f"The judge got {counts}; it needs a scene for each picture, and one picture at least.")
-        read = []
-        for chunk in pictures.split(64):
-            images = to_image(chunk).to(self.stem.weight.device)
-            read.append(self(F.interpolate(images, size=(BASE_SIZE, BASE_SIZE), mode="bilinear", antialias=True)))
-        return tally(Logits(*(torch.cat(parts) for parts in zip(*read, strict=True))), scenes)
+        return tally(self.read(pictures), scenes)
 
     def save(self, path: Path = JUDGE_PATH) -> None:
         """Write the weights as float16."""
@@ -123,25 +174,53 @@ class Judge(nn.Module):
         return judge.eval().requires_grad_(False)
 
 
-def tally(logits: Logits, scenes: Sequence[Scene]) -> Scores:
+def tally(reading: Reading, scenes: Sequence[Scene]) -> Scores:
     """Count what was read right."""
-    scene_hits, first_hits, both_hits = [], [], []
+    scene_hits, style_hits, position_hits, count_hits = [], [], [], []
+    object_hits: tuple[list[bool], list[bool], list[bool]] = ([], [], [])
     rows = zip(
         scenes,
-        logits.place.argmax(dim=1).tolist(),
-        logits.color.argmax(dim=1).tolist(),
-        logits.presence.topk(2, dim=1).indices.tolist(),
+        reading.place.argmax(dim=1).tolist(),
+        reading.color.argmax(dim=1).tolist(),
+        reading.style.argmax(dim=1).tolist(),
+        reading.arrangement.argmax(dim=1).tolist(),
+        reading.presence.topk(3, dim=1).indices.tolist(),
+        reading.where,
         strict=True,
     )
-    for scene, place, color, clearest in rows:
-        right_color = scene.color is None or COLOR_NAMES[color] == scene.color
+    for scene, place, color, style, arrangement, clearest, where in rows:
+        right_color = not _shows_color(scene) or COLOR_NAMES[color] == scene.color
         scene_hits.append(PLACE_NAMES[place] == scene.place and right_color)
-        asked = [placement.object for placement in scene.placements]
-        if asked:
-            first_hits.append(asked[0] in clearest[: len(asked)])
-        if len(asked) == 2:
-            both_hits.append(set(asked) == set(clearest))
-    return Scores(*(sum(hits) / len(hits) if hits else None for hits in (scene_hits, first_hits, both_hits)))
+        style_hits.append(_STYLES[style] == scene.style)
+        asked = {KNOWN.index(thing) for thing in scene.objects}
+        if asked and not scene.same:
+            object_hits[len(asked) - 1].append(asked == set(clearest[: len(asked)]))
+        if len(scene.placements) > 1:
+            there = _ARRANGEMENTS[arrangement] == scene.arrangement and all(
+                where[:, *_points(scene, placement)].mean(dim=(1, 2)).argmax() == KNOWN.index(placement.object)
+                for placement in scene.placements
+            )
+            (count_hits if scene.same else position_hits).append(there)
+
+    def share(hits: list[bool]) -> float | None:
+        return sum(hits) / len(hits) if hits else None
+
+    one, two, three = (share(hits) for hits in object_hits)
+    return Scores(share(scene_hits), share(style_hits), (one, two, three), share(position_hits), share(count_hits))
+
+
+def _shows_color(scene: Scene) -> bool:
+    return scene.color is not None and scene.style not in COLORLESS
+
+
+def _points(scene: Scene, placement: Placement) -> tuple[slice, slice]:
+    """Rows and columns of the 8 x 8 points whose centres lie in the middle of a placement's cell."""
+    left, top, side = box(scene, placement)
+
+    def inside(start: int) -> slice:
+        return slice(round((start + side / 4) / _CELL), round((start + side * 3 / 4) / _CELL))
+
+    return inside(top), inside(left)
 
 
 def soften(images: Image, generator: torch.Generator) -> Image:
@@ -176,11 +255,11 @@ class JudgeJob:
         self.device = judge.stem.weight.device
         optimizer = torch.optim.AdamW(judge.parameters(), lr=0.0, weight_decay=0.01)
         self.learner = Learner(judge, optimizer, 0.995)
-        self.test = _test_scenes(num_test, seed)
+        self.test = _scenes(num_test, _TEST_SEEDS + seed)
 
     def train_step(self, step: int, learning_rate: float) -> dict[str, float]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        scenes = sample_scenes(self.batch_size, seed=self.seed * 1_000_003 + step, held_out=None)
+        scenes = _scenes(self.batch_size, self.seed * 1_000_003 + step)
         images = soften(to_image(render(scenes)).to(self.device), generator)
         with torch.autocast(self.device.type, torch.bfloat16):
             loss = judge_loss(self.judge(images), scenes)
@@ -190,7 +269,10 @@ class JudgeJob:
     def evaluate(self) -> dict[str, float]:
         with averaged(self.judge, self.learner.ema):
             scores = self.judge.score(render(self.test), self.test)
-        return {name: value for name, value in vars(scores).items() if value is not None}
+        one, two, three = scores.objects
+        named = {"scene": scores.scene, "style": scores.style, "one": one, "two": two, "three": three}
+        named |= {"positions": scores.positions, "counts": scores.counts}
+        return {name: value for name, value in named.items() if value is not None}
 
     def state_dict(self) -> dict[str, Any]:
         return self.learner.state_dict()
@@ -199,18 +281,34 @@ class JudgeJob:
         self.learner.load_state_dict(state)
 
 
-def judge_loss(logits: Logits, scenes: Sequence[Scene]) -> Tensor:
-    """Cross-entropies of place and, where it is plain, colour, plus the sum of all objects' binary cross-entropies."""
-    device = logits.place.device
-    place = torch.tensor([PLACE_NAMES.index(scene.place) for scene in scenes], device=device)
-    ignored = -100  # cross_entropy's word for rows that do not count
-    color = torch.tensor([COLOR_NAMES.index(s.color) if s.color else ignored for s in scenes], device=device)
-    presence = torch.zeros_like(logits.presence)
+def judge_loss(reading: Reading, scenes: Sequence[Scene]) -> Tensor:
+    """Cross-entropies of place, style, arrangement and, where it is seen, colour; binary ones of all objects, summed.
+
+    The objects count once for the whole picture, and once as the mean over its points.
+    """
+    device = reading.place.device
+    wanted = torch.tensor(
+        [
+            (
+                PLACE_NAMES.index(scene.place),
+                COLOR_NAMES.index(scene.color) if scene.color and _shows_color(scene) else _IGNORED,
+                _STYLES.index(scene.style),
+                _ARRANGEMENTS.index(scene.arrangement),
+            )
+            for scene in scenes
+        ],
+        device=device,
+    )
+    presence, where = torch.zeros_like(reading.presence), torch.zeros_like(reading.where)
     for row, scene in enumerate(scenes):
-        presence[row, [placement.object for placement in scene.placements]] = 1
-    objects = F.binary_cross_entropy_with_logits(logits.presence, presence, reduction="sum")
-    colors = F.cross_entropy(logits.color, color, reduction="sum")
-    return (F.cross_entropy(logits.place, place, reduction="sum") + colors + objects) / len(scenes)
+        for placement in scene.placements:
+            presence[row, KNOWN.index(placement.object)] = 1
+            where[row, KNOWN.index(placement.object), *_points(scene, placement)] = 1
+    choices = zip(reading[:4], wanted.unbind(dim=1), strict=True)
+    loss = sum(F.cross_entropy(logits, right, reduction="sum", ignore_index=_IGNORED) for logits, right in choices)
+    loss = loss + F.binary_cross_entropy_with_logits(reading.presence, presence, reduction="sum")
+    points = F.binary_cross_entropy_with_logits(reading.where, where, reduction="none").mean(dim=(2, 3)).sum()
+    return (loss + _POINTS_WEIGHT * points) / len(scenes)
 
 
 def train_judge(
@@ -231,7 +329,7 @@ def train_judge(
 
 def measure(judge: Judge, num_scenes: int = 1_024, seed: int = 0, *, softened: bool = False) -> Scores:
     """The judge's own accuracy on true renders that it never saw, softened as in training or clean."""
-    scenes = _test_scenes(num_scenes, seed)
+    scenes = _scenes(num_scenes, _TEST_SEEDS + seed)
     pictures = render(scenes)
     if softened:
         generator = torch.Generator().manual_seed(seed)
@@ -240,9 +338,9 @@ def measure(judge: Judge, num_scenes: int = 1_024, seed: int = 0, *, softened: b
     return judge.score(pictures, scenes)
 
 
-def _test_scenes(count: int, seed: int) -> list[Scene]:
-    """Scenes of all combinations from a seed that no training step has."""
-    return sample_scenes(count, seed=2**40 + seed, held_out=None)
+def _scenes(count: int, seed: int) -> list[Scene]:
+    """Of all combinations, with all objects that the judge knows."""
+    return sample_scenes(count, seed, edition=_KNOWN_EDITION, held_out=None)
 
 
 if __name__ == "__main__":

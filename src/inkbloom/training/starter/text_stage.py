@@ -1,4 +1,4 @@
-"""Stage two of the starter: its text encoder learns to say what a caption shows, then is frozen.
+"""The first stage of the starter: its text encoder learns to say what a caption shows, then is frozen.
 
 Stable Diffusion's text encoder comes trained, from CLIP. Trained together with the U-Net from nothing, a small one
 keeps the words that explain most of a picture, those of its place, and loses the objects; here within 2,000 steps.
@@ -21,7 +21,7 @@ from inkbloom.training.ema import averaged
 from inkbloom.training.learner import Learner
 from inkbloom.training.loop import Budget, LearningRate, Progress, run
 from inkbloom.training.starter.captions import caption
-from inkbloom.training.starter.catalogue import COLOR_NAMES, COLUMNS, OBJECTS, PLACE_NAMES, SIZES
+from inkbloom.training.starter.catalogue import COLOR_NAMES, PLACE_NAMES, SIZES, SPOTS, STYLE_NAMES, Edition
 from inkbloom.training.starter.scenes import Scene, sample_scenes
 
 NUM_SCENES = 24_000
@@ -38,20 +38,24 @@ class Question:
     answer: Callable[[Scene], int]
 
 
-def _object_in(column: str) -> Callable[[Scene], int]:
-    return lambda scene: next((p.object for p in scene.placements if p.column == column), len(OBJECTS))
+def questions(edition: Edition) -> tuple[Question, ...]:
+    """Place, colour, style, size, and the object at every spot: together they say relations and counts too."""
+    nobody = len(edition.objects)
+    number = {thing: index for index, thing in enumerate(edition.objects)}
 
+    def object_at(spot: str) -> Callable[[Scene], int]:
+        return lambda scene: next((number[p.object] for p in scene.placements if p.spot == spot), nobody)
 
-def _size(scene: Scene) -> int:
-    return list(SIZES).index(scene.placements[0].size) if scene.placements else NONE
+    def size(scene: Scene) -> int:
+        return list(SIZES).index(scene.placements[0].size) if scene.placements else NONE
 
-
-QUESTIONS = (
-    Question(len(PLACE_NAMES), lambda scene: PLACE_NAMES.index(scene.place)),
-    Question(len(COLOR_NAMES), lambda scene: COLOR_NAMES.index(scene.color) if scene.color else NONE),
-    Question(len(SIZES), _size),
-    *(Question(len(OBJECTS) + 1, _object_in(column)) for column in COLUMNS),
-)
+    return (
+        Question(len(PLACE_NAMES), lambda scene: PLACE_NAMES.index(scene.place)),
+        Question(len(COLOR_NAMES), lambda scene: COLOR_NAMES.index(scene.color) if scene.color else NONE),
+        Question(len(STYLE_NAMES) + 1, lambda scene: (*STYLE_NAMES, None).index(scene.style)),
+        Question(len(SIZES), size),
+        *(Question(nobody + 1, object_at(spot)) for spot in SPOTS),
+    )
 
 
 class TextJob:
@@ -59,13 +63,16 @@ class TextJob:
 
     name = "text encoder"
 
-    def __init__(self, text: ClipText, tokenizer: Tokenizer, *, seed: int = 0, batch_size: int = 96) -> None:
-        readers = nn.ModuleList(nn.Linear(text.spec.width, question.choices) for question in QUESTIONS)
+    def __init__(
+        self, text: ClipText, tokenizer: Tokenizer, edition: Edition, *, seed: int = 0, batch_size: int = 96
+    ) -> None:
+        self.questions = questions(edition)
+        readers = nn.ModuleList(nn.Linear(text.spec.width, question.choices) for question in self.questions)
         self.networks = nn.ModuleDict({"text": text, "readers": readers.to(text.position_embedding.device)})
         self.tokenizer, self.seed, self.batch_size = tokenizer, seed, batch_size
         self.device = text.position_embedding.device
-        self.scenes = sample_scenes(NUM_SCENES, seed=seed, held_out=False)
-        self.held_out = sample_scenes(NUM_HELD_OUT, seed=seed + 1, held_out=True)
+        self.scenes = sample_scenes(NUM_SCENES, seed=seed, edition=edition)
+        self.held_out = sample_scenes(NUM_HELD_OUT, seed=seed + 1, edition=edition, held_out=True)
         optimizer = torch.optim.AdamW(self.networks.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.01)
         self.learner = Learner(self.networks, optimizer, 0.99)
 
@@ -115,23 +122,31 @@ class TextJob:
         return [reader(hidden) for reader in readers]
 
     def _wanted(self, scenes: list[Scene]) -> list[Tensor]:
-        return [torch.tensor([q.answer(scene) for scene in scenes], device=self.device) for q in QUESTIONS]
+        return [torch.tensor([q.answer(scene) for scene in scenes], device=self.device) for q in self.questions]
 
 
 def train_text(
     spec: ClipTextSpec,
     tokenizer: Tokenizer,
+    edition: Edition,
     folder: Path,
     budget: Budget,
     *,
+    init: ClipText | None = None,
     device: torch.device,
     seed: int = 0,
     on_progress: Callable[[Progress], None],
 ) -> ClipText:
-    """Train (or resume, or just load) the text encoder in `folder`; returns it with its averaged weights."""
+    """Train (or resume, or just load) the text encoder in `folder`, from the weights of `init` where there is one.
+
+    Returns it with its averaged weights.
+    """
     torch.manual_seed(seed)
     text = ClipText(spec).to(device)
-    job = TextJob(text, tokenizer, seed=seed)
-    run(job, folder, budget, LearningRate(peak=2e-3, warmup_steps=50, decay_from=0.3), on_progress=on_progress)
+    if init is not None:
+        text.load_state_dict(init.state_dict())
+    job = TextJob(text, tokenizer, edition, seed=seed)
+    rate = LearningRate(peak=2e-3, warmup_steps=50 if init is None else 200, decay_from=0.3)
+    run(job, folder, budget, rate, on_progress=on_progress)
     job.learner.ema.copy_to(job.networks)
     return text.eval().requires_grad_(False)

@@ -1,0 +1,125 @@
+"""A ControlNet for the starter: from the outlines of rendered scenes back to the scenes."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from inkbloom.checkpoints import LoadedModel
+from inkbloom.core.types import Float, Latent, Tensor
+from inkbloom.nn.canny import canny
+from inkbloom.training.batches import Batch, row_generator
+from inkbloom.training.control import ControlNetTraining, save_control
+from inkbloom.training.evaluation import EvaluationSettings, HeldOut
+from inkbloom.training.job import TraineeJob
+from inkbloom.training.loop import Budget, Every, LearningRate, Pace, Progress, RunSettings, run
+from inkbloom.training.objective import Objective, ObjectiveSettings
+from inkbloom.training.optimizers import OptimizerSettings
+from inkbloom.training.starter.captions import canonical_caption, caption
+from inkbloom.training.starter.catalogue import EDITIONS, Edition
+from inkbloom.training.starter.diffusion_stage import encode_scenes
+from inkbloom.training.starter.scenes import Scene, render, sample_scenes
+
+NUM_SCENES = 8_000
+NUM_HELD_OUT = 48
+BATCH_SIZE = 16
+EMPTY_CAPTIONS = 0.4
+"""So often the outlines alone must tell what the picture shows."""
+THRESHOLDS = ((50, 100), (100, 200), (150, 300))
+"""Of Canny's detector, one pair for each scene in turn, so that sparse outlines will do."""
+PEAK_RATE = 4e-4
+
+
+@dataclass
+class OutlinedScenes:
+    """Rendered scenes as latents, with their outlines as hints."""
+
+    scenes: list[Scene]
+    latents: Latent
+    """Scaled; float16 to save memory."""
+    outlines: Tensor
+    """(scenes, 1, height, width), bool."""
+    seed: int
+    global_size: int = BATCH_SIZE
+    fixed: bool = False
+    """In their order, with their plainest captions: for measuring."""
+
+    def __post_init__(self) -> None:
+        self.steps_per_epoch = len(self.scenes) // self.global_size
+
+    def batch(self, step: int, rows: Sequence[int]) -> Batch:
+        chosen = [self._choose(step, row) for row in rows]
+        hints: Float[Tensor, "batch 3 height width"] = self.outlines[chosen].float().expand(-1, 3, -1, -1)
+        return Batch(
+            step=step,
+            rows=tuple(rows),
+            global_size=self.global_size,
+            captions=tuple(self._caption(index, step, row) for index, row in zip(chosen, rows, strict=True)),
+            latents=self.latents[chosen].float(),
+            hints=hints,
+        )
+
+    def _choose(self, step: int, row: int) -> int:
+        if self.fixed:
+            return (step * self.global_size + row) % len(self.scenes)
+        return int(torch.randint(len(self.scenes), (1,), generator=row_generator(self.seed, step, row)))
+
+    def _caption(self, index: int, step: int, row: int) -> str:
+        if self.fixed:
+            return canonical_caption(self.scenes[index])
+        chance = random.Random(f"{self.seed} {step} {row}")
+        return "" if chance.random() < EMPTY_CAPTIONS else caption(self.scenes[index], chance)
+
+
+def outlined(model: LoadedModel, scenes: list[Scene], size: int, *, seed: int, fixed: bool = False) -> OutlinedScenes:
+    """Render, encode and outline the scenes."""
+    assert model.autoencoder is not None
+    latents = encode_scenes(model.autoencoder, scenes, size) * model.spec.latent_scale
+    outlines = torch.empty(len(scenes), 1, size, size, dtype=torch.bool)
+    for start in range(0, len(scenes), 64):
+        pictures = render(scenes[start : start + 64], size)
+        for i, thresholds in enumerate(THRESHOLDS):
+            place = slice(start + i, start + len(pictures), len(THRESHOLDS))
+            outlines[place] = canny(pictures[i :: len(THRESHOLDS)], *thresholds) > 0
+    return OutlinedScenes(scenes, latents, outlines, seed, min(BATCH_SIZE, len(scenes)), fixed)
+
+
+def train_control(
+    model: LoadedModel,
+    folder: Path,
+    budget: Budget,
+    *,
+    edition: Edition = EDITIONS["small"],
+    num_scenes: int = NUM_SCENES,
+    seed: int = 0,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Train a ControlNet for `model`, a starter of `edition` (all networks, float32), or go on where `folder` stopped.
+
+    Works in bfloat16 over float32 weights. Returns the file that it is written to, float16, in the original layout.
+    """
+    scenes = sample_scenes(num_scenes, seed=seed, edition=edition)
+    held_out = sample_scenes(NUM_HELD_OUT, seed=seed + 1, edition=edition, held_out=True)
+    batches = outlined(model, scenes, edition.size, seed=seed)
+    measured = outlined(model, held_out, edition.size, seed=seed, fixed=True)
+
+    trainee = ControlNetTraining(model, Objective(ObjectiveSettings(), model.spec), seed=seed)
+    job = TraineeJob.build(
+        "control",
+        trainee,
+        batches,
+        OptimizerSettings(learning_rate=PEAK_RATE, betas=(0.9, 0.99)),
+        RunSettings(precision="bf16", ema_decay=0.998, seed=seed),
+        evaluation=HeldOut(trainee, measured, EvaluationSettings(bound_timesteps=0)),
+    )
+    rate = LearningRate(peak=PEAK_RATE, warmup_steps=100, decay_from=0.5)
+    pace = Pace(evaluate=Every(seconds=180.0), report=Every(seconds=20.0))
+    run(job, folder, budget, rate, pace=pace, on_progress=on_progress)
+    path = folder / "starter-canny.safetensors"
+    with job.shown():
+        save_control(
+            path, trainee, {"modelspec.title": "starter-canny", "modelspec.architecture": "starter/controlnet"}
+        )
+    return path
