@@ -232,6 +232,8 @@ Left to right, top to bottom:
 
 ![The same ten prompts along the run](learning.png)
 
+The same ten prompts and seeds along the run; [TRAINING.md](TRAINING.md) says the steps.
+
 ## Failures
 
 The judge finds something wrong with {len(failures)} of {len(captions):,} pictures"""

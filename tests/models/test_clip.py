@@ -65,7 +65,8 @@ def test_it_comes_back(clip: Clip, folder: Path) -> None:
     assert tokenizer.encode("a red square") == TOKENIZER.encode("a red square")
     for name, tensor in clip.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
-    save_clip(folder, clip, TOKENIZER, metadata={})  # replaces what stands there
+    save_clip(folder, clip, TOKENIZER, dtype=torch.float16, metadata={})  # replaces what stands there
+    assert {tensor.dtype for tensor in load_clip(folder)[0].state_dict().values()} == {torch.float16}
 
 
 def test_a_text_encoder_from_either_kind_of_model(

@@ -3,8 +3,7 @@ import torch
 from torch import Tensor
 
 from inkbloom.core.errors import RequestError
-from inkbloom.models.unet import UNSTEERED
-from inkbloom.nn.steering import Steering
+from inkbloom.nn.steering import UNSTEERED, Steering
 from inkbloom.sampling.control import ByAdapter, ByControlNet, Control, Controlled, ControlMode
 from inkbloom.sampling.prediction import ModelDenoiser
 from inkbloom.sampling.schedules import NoiseScheduleSpec

@@ -66,15 +66,16 @@ def job_of(trainee: ControlNetTraining, size: int = 64) -> TraineeJob:
 def test_one_batch_is_overfitted_to_near_zero(tiny_model: LoadedModel) -> None:
     """The same time steps and noise again and again, with the U-Net frozen."""
     job = job_of(make(tiny_model), size=32)
-    losses = [job.train_step(step, 3e-3)["loss"] for step in range(120)]
+    losses = [job.train_step(step, 3e-3)["loss"] for step in range(80)]
     assert losses[0] > 0.5
-    assert losses[-1] < 0.02
+    assert losses[-1] < 0.02, losses[-1]
 
 
 def test_checkpointing_changes_nothing(tiny_model: LoadedModel) -> None:
     plain, twice = make(tiny_model), make(tiny_model)
     checkpoint_blocks(twice)
-    losses = [[job.train_step(step, 3e-3)["loss"] for step in range(3)] for job in map(job_of, (plain, twice))]
+    jobs = [job_of(trainee, size=32) for trainee in (plain, twice)]
+    losses = [[job.train_step(step, 3e-3)["loss"] for step in range(3)] for job in jobs]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 

@@ -73,13 +73,21 @@ def test_a_run_does_not_begin_anew_where_no_state_can_be_read(tmp_path: Path) ->
     states = States(tmp_path)
     for step in (1, 2):
         states.save(step, state(step)).write_bytes(b"nothing")
-    with pytest.raises(TrainingError, match=r"^None of the 2 states in .* can be read; they are put aside\.$"):
+    with pytest.raises(
+        TrainingError, match=r"^None of the 2 states in .* can be read; they are put aside as \.damaged, and"
+    ):
         states.load()
 
 
 def test_keep_is_at_least_one(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"^keep is 0; it must be at least 1\.$"):
         States(tmp_path, keep=0)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"^.*file/run cannot be written \(Not a directory\)$"):
+        States(tmp_path / "file" / "run")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """An autoencoder by itself, KL or VQ: as a file that other programs take for a VAE, or as diffusers' folder.
 
-The file has the LDM layout without its prefix. `load_first_stage` opens either kind again, and a whole model's; a KL one
-is also what `load(components=["autoencoder"])` opens.
+The file has the LDM layout without its prefix. `load_first_stage` opens either kind again, or that of a whole model; a
+KL one is also what `load(components=["autoencoder"])` opens.
 """
 
 from __future__ import annotations

@@ -30,11 +30,19 @@ _VISION_FIXED: dict[str, tuple[Any, ...]] = {
 _LEFTOVERS = re.compile(r"(text|vision)_model\.embeddings\.position_ids")
 
 
-def save_clip(folder: str | Path, clip: Clip, tokenizer: Tokenizer, *, metadata: Mapping[str, str]) -> None:
+def save_clip(
+    folder: str | Path,
+    clip: Clip,
+    tokenizer: Tokenizer,
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str],
+) -> None:
     """Write what transformers' `CLIPModel`, `CLIPTextModel` and `CLIPTokenizer` open; an older CLIP is replaced.
 
-    Its `preprocessor_config.json` says that pictures come in [-1, 1]: mean and deviation 0.5, not OpenAI's. `metadata`
-    goes into the tensors' file. Raises `OutputError`.
+    Its `preprocessor_config.json` says that pictures come in [-1, 1]: mean and deviation 0.5, not OpenAI's. `dtype`
+    None keeps each tensor's own. `metadata` goes into the tensors' file. Raises `OutputError`, `RequestError` for a
+    dtype.
     """
     folder = Path(folder)
     state = clip.state_dict()
@@ -47,7 +55,7 @@ def save_clip(folder: str | Path, clip: Clip, tokenizer: Tokenizer, *, metadata:
         for name, config in configs.items():
             (place / name).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         tokenizer.save(place, length=clip.spec.text.max_tokens)
-        write_safetensors(place / "model.safetensors", tensors, metadata=metadata)
+        write_safetensors(place / "model.safetensors", tensors, dtype=dtype, metadata=metadata)
 
     write_whole(folder, write)
 

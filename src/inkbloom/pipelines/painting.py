@@ -10,11 +10,12 @@ import torch
 from PIL import Image as PILImage
 from torch.nn import functional as F
 
-from inkbloom.core.errors import InkbloomError, MemoryNeededError
+from inkbloom.core.errors import InkbloomError, MemoryNeededError, RequestError
 from inkbloom.core.rng import ImageNoise, Variation
 from inkbloom.core.types import Latent
 from inkbloom.families.spec import ModelSpec
 from inkbloom.models.unet import UNet
+from inkbloom.nn.seamless import seamless
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.control.controls import Controls
 from inkbloom.pipelines.device import Compute
@@ -68,6 +69,12 @@ class Painter:
         self, requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions], on_step: OnStep
     ) -> tuple[list[PILImage.Image], Latent, list[StageHashes]]:
         """Pictures, scaled latents and stage hashes of requests that differ in prompts and seeds alone."""
+        with seamless(requests[0].tiling):
+            return self._paint(requests, conditions, on_step)
+
+    def _paint(
+        self, requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions], on_step: OnStep
+    ) -> tuple[list[PILImage.Image], Latent, list[StageHashes]]:
         request = requests[0]
         stages = StageRecorder(len(requests), self.compute.device)
         noise = self._noise(requests)
@@ -127,8 +134,20 @@ class Painter:
             device=self.compute.device,
             eta_noise_seed_delta=request.eta_noise_seed_delta,
             variation=variation,
+            initial=self._given_noise(request),
             resize_from=(request.seed_height // step, request.seed_width // step) if resized else None,  # type: ignore[operator] - just checked
         )
+
+    def _given_noise(self, request: ResolvedRequest) -> Latent | None:
+        if request.init_noise is None:
+            return None
+        noise, shape = request.init_noise.open(), self.latent_shape(request)
+        if noise.shape[1:] != shape:
+            raise RequestError(
+                f"init_noise has the shape {tuple(noise.shape[1:])}, a latent of {request.width} x {request.height} "
+                f"pixels {shape}; they must agree."
+            )
+        return noise
 
     def _start(self, request: ResolvedRequest, canvas: Canvas | None, noise: ImageNoise) -> Start:
         sigmas = self.sigmas(request)
@@ -136,6 +155,8 @@ class Painter:
             return Start(sigmas=sigmas)
         init = self._encode(request, canvas.filled)
         pixels = canvas.latent_mask_pixels()
+        if pixels is None and purpose(self.spec) == "instruct" and request.strength == 1:
+            return Start(sigmas=sigmas)  # it sees the picture anyway, and learned to begin from noise alone
         if pixels is None:
             return Start(sigmas=sigmas, init=init)
         kept = init if canvas.filled is canvas.picture else self._encode(request, canvas.picture)
@@ -165,7 +186,7 @@ class Painter:
         sampler, sigmas = find_sampler(request.sampler), start.sigmas
         first, last = sigmas[0].item(), sigmas[-1].item()
         if start.init is None:
-            x = noise.initial() * (math.hypot(1.0, first) if sampler.variance_preserving else first)
+            x = noise.initial() * sampler.start_scale(first)
         else:
             init = start.init.expand(noise.initial().shape)
             if len(sigmas) < 2:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from inkbloom.core.errors import RequestError, nearest
 from inkbloom.pipelines.control.unit import ControlUnit
+from inkbloom.pipelines.editing.outpainting import Margins
 from inkbloom.pipelines.editing.sources import NoiseSource, PictureSource
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     init_noise: NoiseSource | None = Field(None, description="the initial noise of every picture, not the seed's")
     tiling: Literal["none", "x", "y", "both"] = Field("none", description="the axes along which the picture repeats")
     init_image: PictureSource | None = Field(None, description="the picture to start from")
-    strength: float = Field(0.75, ge=0, le=1, description="how much of it is new: 0 keeps it, 1 keeps nothing")
+    strength: float | None = Field(
+        None, ge=0, le=1, description="how much of it is new, from 0 to 1; None: 0.75, for models that instruct 1"
+    )
     step_rule: Literal["a1111", "exact", "diffusers"] = Field(
         "a1111", description="how many of the steps run: strength * steps, or with exact all of them"
     )
@@ -154,6 +157,10 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
             raise ValueError("seed_width: give seed_width and seed_height together")
         return self
 
+    @property
+    def outpaint(self) -> Margins:
+        return Margins(self.outpaint_left, self.outpaint_top, self.outpaint_right, self.outpaint_bottom)
+
     @field_validator("guidance_interval")
     @classmethod
     def _check_interval(cls, interval: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -200,6 +207,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
                 "guidance_scale": spec.default_guidance_scale if self.guidance_scale is None else self.guidance_scale,
                 "seed": _drawn(self.seed),
                 "variation_seed": _drawn(self.variation_seed) if self.variation_strength else None,
+                "strength": _default_strength(spec) if self.strength is None else self.strength,
                 "init_image": self.init_image and self.init_image.opened(),
                 "mask_image": self.mask_image and self.mask_image.opened(),
                 "init_noise": self.init_noise and self.init_noise.opened(),
@@ -218,14 +226,20 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         return resolved
 
     def _default_size(self, spec: "ModelSpec") -> tuple[int, int]:
-        """Width and height where they are not given: the model's, or those of the picture to start from.
+        """Width and height where they are not given: those of the picture to start from, or of the noise, or the model's.
 
-        The picture's are rounded up; it is drawn out to them, and what was added is cut off in the end.
+        The picture's, with what it is extended by, are rounded up; it is drawn out to them, and what was added is cut
+        off in the end.
         """
+        if self.init_noise is not None and self.init_image is None:
+            height, width = (spec.autoencoder.downscale * side for side in self.init_noise.open().shape[2:])
+            return width, height
         if self.init_image is None or self.inpaint_area == "masked":
             return spec.default_size, spec.default_size
         step = max(8, spec.autoencoder.downscale)
-        width, height = (max(64, -(-side // step) * step) for side in self.init_image.open().size)
+        left, top, right, bottom = self.outpaint
+        width, height = self.init_image.open().size
+        width, height = (max(64, -(-side // step) * step) for side in (width + left + right, height + top + bottom))
         return width, height
 
 
@@ -239,6 +253,7 @@ class ResolvedRequest(GenerationRequest, frozen=True):
     schedule: str
     guidance_scale: float
     seed: int
+    strength: float
 
     def singles(self) -> list["ResolvedRequest"]:
         """One request for each picture; each paints its picture alone.
@@ -248,6 +263,12 @@ class ResolvedRequest(GenerationRequest, frozen=True):
         counted = "variation_seed" if self.variation_strength else "seed"
         first = getattr(self, counted)
         return [self.model_copy(update={counted: first + i, "num_images": 1}) for i in range(self.num_images)]
+
+
+def _default_strength(spec: "ModelSpec") -> float:
+    from inkbloom.pipelines.editing.conditions import purpose
+
+    return 1.0 if purpose(spec) == "instruct" else 0.75
 
 
 def _drawn(seed: int | None) -> int:

@@ -223,6 +223,7 @@ class StableDiffusion:
         through.
         """
         self._check_alike(requests)
+        self.controls.resolve(requests[0].controls)  # loaded before LoRAs change the U-Net, on which some build
         results: list[Result] = []
         reads = [self.prompts.read(request) for request in requests]
         for _, alike in groupby(reads, key=lambda read: read.networks):

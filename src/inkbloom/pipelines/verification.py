@@ -50,11 +50,12 @@ def load_like(
     dtype: str | None = None,
     config: str | Path | None = None,
     library: Library | None = None,
+    lenient: bool = False,
 ) -> StableDiffusion:
     """Load a model on the device and in the numbers of a request, unless told otherwise or the device is not here."""
     here = request.device if request.device in devices() else None
     return StableDiffusion.load(
-        path, device=device or here, dtype=dtype or request.dtype, config=config, library=library
+        path, device=device or here, dtype=dtype or request.dtype, config=config, library=library, lenient=lenient
     )
 
 

@@ -1,8 +1,8 @@
 """How pictures steer a network while it samples: which of them act at a noise level, how strongly, and on what.
 
 Words: a row is *prompted* where it is answered under the prompt, not under the unconditional (negative) one. The soft
-weights are those of ControlNet's guess mode (Zhang et al. 2023, appendix): 0.825^(n - 1 - i) for output i of n, so that
-the coarse ones near the middle keep their strength and the fine ones lose it.
+weights are those of guess mode in ControlNet's original code: 0.825^(n - 1 - i) for output i of n, so that the coarse
+ones near the middle keep their strength and the fine ones lose it.
 """
 
 import math
@@ -83,7 +83,7 @@ class ByAdapter:
     levels: tuple[Tensor, ...]
     weight: float = 1.0
     mode: ControlMode = "balanced"
-    """ "prompt" and "control" take the soft weights of its levels."""
+    """Its levels are what the soft weights go over."""
 
     def __post_init__(self) -> None:
         check_mode(self.mode)
@@ -165,7 +165,7 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True)
 class Controlled:
-    """A network under several controls: what `ModelDenoiser.controlled` takes."""
+    """A network under several controls: what `ModelDenoiser.controls` takes."""
 
     model: SteerableModel
     controls: Sequence[Control]

@@ -5,6 +5,7 @@ random number of it depend on (seed, step, row in the global batch) only: a run 
 number of processes or micro-batches trains on the very same numbers.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,5 +52,6 @@ class Batches(Protocol):
 
 def row_generator(seed: int, step: int, row: int, purpose: int = 0) -> torch.Generator:
     """The CPU generator of one example in one step. Draws for different purposes do not depend on each other."""
-    # Distinct for every (step, row, purpose) of a run: torch mixes the whole 64 bits of a seed.
-    return torch.Generator().manual_seed((((seed * 1_000_003 + step) * 65_537 + row) * 31 + purpose) % 2**63)
+    # PyTorch's CPU generator looks at the lower 32 bits of a seed only: a hash spreads all four numbers over them
+    digest = hashlib.blake2b(f"{seed} {step} {row} {purpose}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest))

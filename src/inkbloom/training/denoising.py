@@ -103,7 +103,8 @@ class Denoising(nn.Module):
     def output(self, x: Latent, t: Int[Tensor, "batch"], batch: Batch) -> Latent:
         """What the network says of `x` at `t` with the batch's captions; the networks may be of any precision."""
         dtype = self.unet.conv_in.weight.dtype
-        return self.predict(x.to(dtype), t, self.conditioning(batch.captions).to(dtype), batch)
+        conditioning = self.conditioning(batch.captions).to(dtype)
+        return self.predict(x.to(dtype), t.to(self.device), conditioning, batch)
 
     def predict(self, noised: Latent, t: Int[Tensor, "batch"], conditioning: Conditioning, batch: Batch) -> Latent:
         """The U-Net's answer; overridden where it gets more than these, as from `batch.hints`."""

@@ -26,7 +26,7 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class BrokenStepError(TrainingError):
-    """A loss or gradient that is not finite, in a step that was not taken: the weights are those before it."""
+    """A loss or gradient that is not finite: nothing of this step may be kept."""
 
     def __init__(self, what: str, examples: Sequence[str] = ()) -> None:
         super().__init__(what)

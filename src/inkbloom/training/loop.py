@@ -207,15 +207,13 @@ def run(
     good state in place.
     """
     world = world or World()
-    if world.main:
-        folder.mkdir(parents=True, exist_ok=True)
-    world.wait()
+    states = States(folder, keep=keep, world=world)
     training = _Run(
         job=job,
         budget=budget,
         rate=learning_rate,
         pace=pace or Pace(),
-        states=States(folder, keep=keep, world=world),
+        states=states,
         config=None if config is None else json.loads(json.dumps(config, default=str)),
         stop=stop,
         on_progress=on_progress,

@@ -112,13 +112,14 @@ class Noised:
     x: Latent
     """x_t = sqrt(alpha-bar_t) x0 + sqrt(1 - alpha-bar_t) noise, float32; with input perturbation, of more noise."""
     t: Int[Tensor, "batch"]
+    """On the CPU, where the noise schedule is: looking it up never waits for a device."""
     x0: Latent
     noise: Latent
     """What the target is made of."""
 
     def to(self, device: torch.device) -> Self:
-        """The same elsewhere."""
-        return type(self)(*(part.to(device) for part in (self.x, self.t, self.x0, self.noise)))
+        """The same elsewhere, but for `t`."""
+        return type(self)(self.x.to(device), self.t, self.x0.to(device), self.noise.to(device))
 
 
 def noised(batch: Batch, settings: NoisingSettings, schedule: NoiseSchedule, seed: int) -> Noised:

@@ -90,7 +90,7 @@ class Objective:
 
     def target(self, noised: Noised) -> Latent:
         """What the network should say."""
-        return target(self.prediction, noised.x0, noised.noise, self.noise_schedule.alphas_cumprod[noised.t.cpu()])
+        return target(self.prediction, noised.x0, noised.noise, self.noise_schedule.alphas_cumprod[noised.t])
 
     def losses(
         self,
@@ -100,7 +100,6 @@ class Objective:
         weights: Float[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch"]:
         """Each example's loss, float32; `masks` weigh places, `weights` examples. All on the device of `output`."""
-        t = noised.t.cpu()
         error = output.float() - self.target(noised)
         match self.settings.loss:
             case "l2":
@@ -108,12 +107,12 @@ class Objective:
             case "l1":
                 values = error.abs()
             case "huber" | "smooth_l1":
-                c = self._borders[t].to(error)[:, None, None, None]
+                c = self._borders[noised.t].to(error)[:, None, None, None]
                 values = 2 * ((error.square() + c.square()).sqrt() - c)
                 values = values * c if self.settings.loss == "huber" else values
         if masks is not None:
             values = values * masks
-        losses = values.mean((1, 2, 3)) * self.time_weights[t].to(error)
+        losses = values.mean((1, 2, 3)) * self.time_weights[noised.t].to(error)
         return losses if weights is None else losses * weights
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from inkbloom.checkpoints import LoadedModel, load
+from inkbloom.checkpoints.autoencoders import load_first_stage
 from inkbloom.core.errors import TrainingError
 from inkbloom.families import starter
 from inkbloom.models.autoencoder import AutoencoderKL
@@ -160,11 +161,11 @@ class Training:
                 save_model(path, trainee, metadata, dtype=dtype)
             case Contrastive():
                 path = folder / name
-                save_text_encoder(path, trainee, metadata)
+                save_text_encoder(path, trainee, metadata, dtype=dtype)
             case _:
                 assert isinstance(self.job, AutoencoderJob)
                 path = folder / (name if recipe.model.as_folder else f"{name}.safetensors")
-                self.job.save(path, size=self.survey.buckets[0][0], metadata=metadata)
+                self.job.save(path, size=self.survey.buckets[0][0], metadata=metadata, dtype=dtype)
         return [path]
 
 
@@ -241,8 +242,7 @@ def _prepare_autoencoder(
     recipe: AutoencoderRecipe, device: torch.device, world: World, folder: Path | None, on_progress: OnProgress
 ) -> Training:
     if recipe.model.base is not None:
-        network = load(recipe.model.base, components=("autoencoder",), dtype=torch.float32).autoencoder
-        assert network is not None
+        network = load_first_stage(recipe.model.base)
     else:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(recipe.run.seed)
@@ -266,6 +266,8 @@ def _prepare_text_encoder(
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(recipe.run.seed)
         clip = Clip(recipe.own.spec(tokenizer, data.survey.buckets[0][0])).to(device)
+    if recipe.run.gradient_checkpointing:
+        checkpoint_blocks(clip)
     trainee = Contrastive(clip, tokenizer)
     retrieval = Retrieval(trainee, data.held_out)
     job = TraineeJob.build(recipe.kind, trainee, data, recipe.optimizer, recipe.run, evaluation=retrieval, world=world)

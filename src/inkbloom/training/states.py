@@ -27,12 +27,16 @@ _DAMAGED = (OSError, RuntimeError, ValueError, KeyError, EOFError, struct.error,
 
 
 class States:
-    """The states in `folder`, of which the last `keep` stay. All processes of `world` call it alike."""
+    """The states in `folder`, which is made, of which the last `keep` stay. All processes of `world` call it alike."""
 
     def __init__(self, folder: Path, *, keep: int = 2, world: World | None = None) -> None:
         if keep < 1:
             raise TrainingError(f"keep is {keep}; it must be at least 1.")
         self.folder, self.keep, self.world = folder, keep, world or World()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(self.reason(error)) from error
 
     def paths(self) -> list[Path]:
         """All states, the oldest first."""
@@ -59,10 +63,15 @@ class States:
                 self._clear()
                 return state
             if self.world.main:
-                path.rename(path.with_name(f"{path.name}.damaged"))
+                aside = path.with_name(f"{path.name}.damaged")
+                _delete(aside)
+                path.rename(aside)
                 on_warning(f"{path} is damaged ({problem}); going on from the state before it.")
         if found:
-            raise TrainingError(f"None of the {len(found)} states in {self.folder} can be read; they are put aside.")
+            raise TrainingError(
+                f"None of the {len(found)} states in {self.folder} can be read; they are put aside as .damaged, "
+                "and the next call begins anew."
+            )
         return None
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
@@ -84,7 +93,8 @@ class States:
                 for old in self.paths()[: -self.keep]:
                     _delete(old)
         except (OSError, RuntimeError) as error:
-            _delete(aside)
+            if self.world.main:
+                _delete(aside)
             raise TrainingError(f"{self.reason(error)}; the state of step {step} is lost; {self.kept()}") from error
         self.world.wait()
         return path

@@ -187,12 +187,18 @@ class Retrieval:
         }
 
 
-def save_text_encoder(folder: str | Path, trainee: Contrastive, metadata: Mapping[str, str] | None = None) -> None:
+def save_text_encoder(
+    folder: str | Path,
+    trainee: Contrastive,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
     """Write CLIP as it is now, with its tokenizer, as transformers' `CLIPModel` folder: see `save_clip`.
 
     `checkpoints.clip_folder.load_text_encoder` takes the text encoder from there. Raises `OutputError`.
     """
-    save_clip(folder, trainee.trained, trainee.tokenizer, metadata=metadata or {})
+    save_clip(folder, trainee.trained, trainee.tokenizer, dtype=dtype, metadata=metadata or {})
 
 
 def _gathered(images: Vectors, captions: Vectors) -> tuple[Tensor, Tensor, int]:

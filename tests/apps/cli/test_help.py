@@ -50,6 +50,8 @@ def test_examples_name_what_there_is(words: tuple[str, ...]) -> None:
     text = "\n".join(examples(COMMANDS[words])).replace("\\\n", " ")
     for line in text.splitlines():
         program, *rest = shlex.split(line)
-        assert program == "inkbloom"
+        # Others start Python on several devices; a file of settings would be read
+        if program != "inkbloom" or any(word.endswith(".toml") for word in rest):
+            continue
         command, _, _ = app.parse_args(rest, exit_on_error=False, print_error=False)
         assert callable(command)

@@ -109,6 +109,15 @@ def test_networks_are_told_as_a1111_tells_them(run, tiny_file: Path, tmp_path: P
     code, _, err = run("reproduce", foreign, *words[:4], "--outdir", tmp_path / "again", "--device", "cpu")
     assert code == 0
     assert f"inkbloom: It was painted with lora:film (0123456789ab); now with {data}.\n" in err
+    (tmp_path / "loras/film.safetensors").unlink()
+    words = (*words[:4], "--outdir", tmp_path / "without", "--device", "cpu")
+    code, _, err = run("reproduce", foreign, *words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert not (tmp_path / "without").exists()
+    code, _, err = run("reproduce", foreign, *words, "--lenient")
+    assert code == 0
+    assert 'LoRA: There is no model "film"' in err
+    assert "painted with lora:film (0123456789ab); now with none of that name.\n" in err
 
 
 @pytest.mark.parametrize("command", ["info", "reproduce", "verify"])

@@ -11,6 +11,12 @@ def test_without_wildcards_braces_are_text() -> None:
     assert Templates(wildcards=None).fill("{a|b} __c__", "{d", seed=1) == ("{a|b} __c__", "{d")
 
 
+def test_tags_may_hold_choices() -> None:
+    templates = Templates(wildcards=Wildcards())
+    found = {templates.fill("a house <lora:{film|ink}:{0.5|1}>", "", seed)[0] for seed in range(30)}
+    assert found == {f"a house <lora:{name}:{weight}>" for name in ("film", "ink") for weight in ("0.5", "1")}
+
+
 def test_the_seed_chooses_in_both_prompts() -> None:
     templates = Templates(wildcards=Wildcards())
     found = {templates.fill("{a|b}", "{c|d}", seed) for seed in range(8)}

@@ -109,11 +109,12 @@ def test_another_file_or_picture_than_was_meant(model: StableDiffusion, hint_pic
         model.resolve(GenerationRequest(prompt="", controls=[{"model": "one", "image": str(tmp_path / "no.png")}]))
 
 
-def test_only_the_last_requests_networks_stay(tiny_file: Path, library: Path, hint_picture: Path) -> None:
+def test_the_networks_used_last_stay(tiny_file: Path, library: Path, hint_picture: Path) -> None:
     model = StableDiffusion.load(tiny_file, device="cpu", library=Library(library))
-    for name in ("one", "two"):
+    names = ["one", "two", *(str(library / name) for name in ("one", "two", "pooled"))]
+    for name in (*names, "two"):
         model.resolve(GenerationRequest(prompt="", controls=[ControlUnit(model=name, image=hint_picture)]))
-    assert [path.stem for path in model.controls._loaded] == ["two"]
+    assert [path.name for path in model.controls._loaded] == ["one", "two", "pooled", "two.safetensors"]
 
 
 @pytest.mark.parametrize(

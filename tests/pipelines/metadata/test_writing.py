@@ -73,7 +73,8 @@ def test_any_prompt_comes_back(folder: Path, ending: str, prompt: str, negative:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_privacy(tmp_path: Path, ending: str) -> None:
-    request = resolved(prompt="secret words", negative_prompt="hidden", steps=11)
+    hashes = {"network_hashes": {"lora:secret": "0123456789"}, "a1111_hashes": {"lora:secret": "012345678901"}}
+    request = resolved(prompt="secret words", negative_prompt="hidden", steps=11, **hashes)
 
     def told(privacy) -> tuple[Path, str]:
         path = written(tmp_path, ending, request, stages=HASHES, privacy=privacy)
@@ -95,7 +96,9 @@ def test_privacy(tmp_path: Path, ending: str) -> None:
     found = read_metadata(path)
     assert found.fields == {"request_sha256": request_hash(request)}
     assert found.warnings == ["The picture was saved with nothing but the hash of its request."]
-    assert request_hash(resolved(prompt="other words", negative_prompt="hidden", steps=11)) != request_hash(request)
+    assert request_hash(resolved(prompt="other words", negative_prompt="hidden", steps=11, **hashes)) != request_hash(
+        request
+    )
 
     assert told("none")[1] == ""
     with pytest.raises(RequestError, match="does not tell how it was made"):

@@ -49,12 +49,12 @@ def test_beginnings(embedding, model: LoadedModel) -> None:
 
 
 def test_what_a_teacher_knows_is_learned(embedding, model: LoadedModel, objective: Objective) -> None:
-    """From "dog" to what the teacher's word does, to a hundredth of the first loss; all else stays to the bit."""
-    teacher = embedding({"zqcat": 2}, {"zqcat": "castle night"})
-    trainee = embedding({"zqcat": 2}, {"zqcat": "a dog"})
+    """From "dog" to what the teacher's word does, to a fiftieth of the first loss; all else stays to the bit."""
+    teacher = embedding({"zqcat": 1}, {"zqcat": "castle"})
+    trainee = embedding({"zqcat": 1}, {"zqcat": "dog"})
     before = copy.deepcopy({"text": model.text.state_dict(), "unet": model.unet.state_dict()})
-    losses = learn(trainee, 150, 2e-2, taught(teacher, objective, (0, 1)), (0, 1))
-    assert losses[-1] < 1e-2 * losses[0]
+    losses = learn(trainee, 60, 0.1, taught(teacher, objective, (1,)), (1,))
+    assert losses[-1] < 2e-2 * losses[0]
     for name, state in before.items():
         assert all(torch.equal(tensor, state[key]) for key, tensor in getattr(model, name).state_dict().items())
     assert {id(p) for p in trainee.parameters() if p.requires_grad} == {id(p) for p in trainee.trained.parameters()}

@@ -19,17 +19,17 @@ def hypernetwork(model: LoadedModel, objective: Objective):
 
 
 def test_what_a_teacher_knows_is_learned(hypernetwork, model: LoadedModel, objective: Objective) -> None:
-    """To a hundredth of the first loss; the model's weights stay to the bit."""
+    """To a fiftieth of the first loss; the model's weights stay to the bit."""
     teacher = hypernetwork(activation="relu", seed=4)
     with torch.no_grad():
         for parameter in teacher.trained.parameters():
             parameter.mul_(8)
-    targets = taught(teacher, objective, (0, 1))
+    targets = taught(teacher, objective, (1,))
     teacher.detach()
     trainee = hypernetwork(activation="relu")
     before = copy.deepcopy(model.unet.state_dict())
-    losses = learn(trainee, 150, 1e-2, targets, (0, 1))
-    assert losses[-1] < 1e-2 * losses[0]
+    losses = learn(trainee, 60, 1e-2, targets, (1,))
+    assert losses[-1] < 2e-2 * losses[0]
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.unet.state_dict().items())
     assert {id(p) for p in trainee.parameters() if p.requires_grad} == {id(p) for p in trainee.trained.parameters()}
     assert [group.name for group in trainee.groups()] == ["unet"]

@@ -59,10 +59,10 @@ def disturbed(trainee: Denoising) -> Denoising:
     return trainee.eval()
 
 
-@pytest.mark.parametrize("spelling", ["kohya", "peft"])
-@pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
+@pytest.mark.parametrize(("spelling", "dora"), [("kohya", False), ("peft", False), ("peft", True)])
 @pytest.mark.parametrize("conv_rank", [None, 3], ids=["linear", "conv"])
-def test_lora_in_diffusers(lora, pipeline, tiny_model, tmp_path: Path, spelling: str, dora: bool, conv_rank) -> None:
+def test_lora_in_diffusers(lora, pipeline, tmp_path: Path, spelling: str, dora: bool, conv_rank: int | None) -> None:
+    """But for DoRA in kohya's spelling, whose magnitudes diffusers leaves out with a warning."""
     trainee = disturbed(lora(rank=4, alpha=3.0, conv_rank=conv_rank, dora=dora, lora_spelling=spelling))
     save_lora(tmp_path / "film.safetensors", trainee, {"modelspec.title": "film"})
     found, before = ours(trainee), theirs(pipeline)

@@ -78,7 +78,7 @@ def test_with_an_adversary(kind: type[Any]) -> None:
     assert history[10]["adversary_loss"] == pytest.approx(1.0, abs=0.2)
     assert min(metrics["adversary_loss"] for metrics in history[10:]) < 0.9
     assert all(0.0 <= metrics["adaptive_weight"] <= 0.5e4 for metrics in history[10:])
-    assert np.mean([metrics["pixel"] for metrics in history[-5:]]) < 0.6 * history[9]["pixel"]
+    assert np.mean([metrics["pixel"] for metrics in history[-5:]]) < 0.75 * history[9]["pixel"]
 
 
 def test_the_state_goes_round() -> None:
@@ -134,8 +134,10 @@ def test_a_kl_result_opens_here_and_in_diffusers(tmp_path: Path) -> None:
 
 def test_a_vq_result_opens_here(tmp_path: Path) -> None:
     trained = job(VQModel)
-    trained.save(tmp_path / "vq.safetensors", size=16)
-    assert load_vq(tmp_path / "vq.safetensors").spec == TINY_VQ
+    trained.save(tmp_path / "vq.safetensors", size=16, dtype=torch.float16)
+    opened = load_vq(tmp_path / "vq.safetensors")
+    assert opened.spec == TINY_VQ
+    assert opened.quantize.embedding.weight.dtype == torch.float16
 
 
 def test_crops_start_on_the_grid() -> None:

@@ -32,7 +32,8 @@ class ControlOptions:
         tuple[str, ...],
         _flag(
             "--control",
-            "NAME_OR_FILE[:weight[:start[:end]]] of a ControlNet; weight 0 to 2, start and end parts of the steps.",
+            "NAME_OR_FILE[:weight[:start[:end]]] of a ControlNet, T2I- or IP-Adapter, or reference_only; weight is 0 "
+            "to 2, start and end are parts of the steps.",
         ),
     ] = field(default=())
     control_image: Annotated[tuple[Path, ...], _flag("--control-image", "The picture that it reads.")] = field(

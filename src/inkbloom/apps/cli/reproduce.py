@@ -24,6 +24,9 @@ def reproduce(
     device: Annotated[str | None, Parameter(help="cuda, cuda:1, mps or cpu. [default: the picture's]")] = None,
     dtype: Annotated[str | None, Parameter(help="float32, bfloat16 or float16. [default: the picture's]")] = None,
     models_dir: ModelsDir = MODELS,
+    lenient: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Leave out LoRAs and embeddings that are not there.")
+    ] = False,
 ) -> int:
     """Make a picture again from its metadata.
 
@@ -42,7 +45,15 @@ def reproduce(
 
     metadata = read_metadata(picture)
     request = paintable(metadata)
-    model = load_like(request, ckpt, device=device, dtype=dtype, config=config, library=open_library(models_dir))
+    model = load_like(
+        request,
+        ckpt,
+        device=device,
+        dtype=dtype,
+        config=config,
+        library=open_library(models_dir),
+        lenient=lenient,
+    )
     with output_folders(outdir):
         result = repaint(model, request, metadata.stages)
         for line in (*metadata.warnings, *differences(model, request, result.request), *result.warnings):

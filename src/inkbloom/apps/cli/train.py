@@ -58,7 +58,8 @@ def starter(
     ```
     inkbloom train starter --minutes 120
     inkbloom txt2img "a dog on a beach" --ckpt runs/starter/model
-    inkbloom train starter --edition full --minutes 30 --device cuda --piece-size 16
+    inkbloom train starter --edition full --minutes 30 --device cuda \\
+      --piece-size 16
     python -m inkbloom.training.starter.pieces runs/starter/pieces joined
     ```
     """

@@ -242,7 +242,8 @@ def _read_layer(leaves: _Leaves, module: str, configs: _Configs) -> Layer | None
 def _as_peft_scales(change: Kronecker, config: dict[str, Any]) -> Kronecker:
     """PEFT scales a product of whole factors too, by a rank that only its configuration knows."""
     rank = config.get("r")
-    if config.get("peft_type") != "LOKR" or change.rank is not None or not rank or not isinstance(change.w1, Tensor):
+    is_whole = change.rank is None and isinstance(change.w1, Tensor)
+    if config.get("peft_type") != "LOKR" or not is_whole or not isinstance(rank, int) or rank < 1:
         return change
     return replace(change, w1=(change.alpha or rank) / rank * change.w1.float())
 
@@ -294,16 +295,14 @@ def _read_pefts(leaves: _Leaves, module: str, config: dict[str, Any]) -> Change 
     """The kinds that PEFT spells in its own way, and whose configuration says what their tensors do not."""
     if leaves.has("ia3"):
         vector = leaves.take("ia3")
-        inputs = config.get("feedforward_modules") or ()
-        is_feedforward = any(
-            f".{module}".endswith(f".{name}") for name in ([inputs] if isinstance(inputs, str) else inputs)
-        )
+        inputs = config.get("feedforward_modules")
+        is_feedforward = any(f".{module}".endswith(f".{name}") for name in (inputs if isinstance(inputs, list) else ()))
         # A linear layer's vector lies along what it scales; a convolution's is (1, length, 1, 1) in both cases
         on_input = vector.shape[0] == 1 if vector.ndim == 2 else is_feedforward
         return Scale(w=vector.float() - 1, on_input=on_input)
     if leaves.has("oft_upper"):
-        terms = config.get("num_cayley_neumann_terms", 5) if config.get("use_cayley_neumann") else None
-        return InputRotation(upper=leaves.take("oft_upper"), neumann_terms=terms)
+        terms = config.get("num_cayley_neumann_terms") if config.get("use_cayley_neumann") else None
+        return InputRotation(upper=leaves.take("oft_upper"), neumann_terms=terms if isinstance(terms, int) else None)
     return None
 
 

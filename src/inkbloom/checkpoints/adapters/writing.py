@@ -87,7 +87,9 @@ def _peft(change: Change, shape: tuple[int, ...]) -> dict[str, Tensor]:
     if isinstance(change, Decomposed):
         if change.per_input:
             raise RequestError("PEFT has no DoRA with a magnitude for each input; only kohya's spelling can say it.")
-        leaves["lora_magnitude_vector.weight"] = change.magnitude.reshape(1, -1, *ones) if ones else change.magnitude.flatten()
+        leaves["lora_magnitude_vector.weight"] = (
+            change.magnitude.reshape(1, -1, *ones) if ones else change.magnitude.flatten()
+        )
     return leaves
 
 

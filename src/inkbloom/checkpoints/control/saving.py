@@ -55,7 +55,7 @@ def save_controlnet_folder(
     dtype: torch.dtype | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a folder that diffusers' `ControlNetModel.from_pretrained` opens; a folder that is there must be empty.
+    """Write a folder that diffusers' `ControlNetModel.from_pretrained` opens; an older ControlNet there is replaced.
 
     Raises `OutputError` where it cannot be written, `RequestError` for a dtype or a spec that diffusers has no words
     for.

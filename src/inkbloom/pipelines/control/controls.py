@@ -35,6 +35,8 @@ from inkbloom.pipelines.editing.canvas import Canvas
 from inkbloom.pipelines.request import ResolvedRequest
 from inkbloom.sampling.control import ByAdapter, ByControlNet, ByImagePrompt, ByReference, Control, Steer
 
+_KEPT = 4
+"""So many networks are remembered."""
 _SHORT = 10  # digits of a SHA-256: AutoV2
 
 
@@ -48,7 +50,7 @@ class Loaded:
 
 
 class Controls:
-    """Those that the last resolved request named stay in memory."""
+    """The networks that were used last stay in memory."""
 
     def __init__(
         self,
@@ -71,14 +73,12 @@ class Controls:
         """
         if sum(unit.model == REFERENCE for unit in units) > 1:
             raise RequestError(f'Only one control can be "{REFERENCE}".')
-        paths = {unit.model: self._find(unit.model) for unit in units if unit.model != REFERENCE}
-        self._loaded = {path: self._loaded.get(path) or self._load(path) for path in paths.values()}
         resolved = []
         for unit in units:
             if unit.model == REFERENCE:
                 resolved.append(unit)
                 continue
-            loaded = self._loaded[paths[unit.model]]
+            loaded = self._get(unit.model)
             if unit.model_hash is not None and unit.model_hash != loaded.hash:
                 raise RequestError(f'Control "{unit.model}" has the hash {loaded.hash}, not {unit.model_hash}.')
             if isinstance(loaded.network, IPAdapter) and (unit.mode, unit.preprocessor) != ("balanced", "none"):
@@ -100,8 +100,7 @@ class Controls:
     def _steer(self, unit: ControlUnit, request: ResolvedRequest, canvas: Canvas | None) -> Steer:
         if unit.model == REFERENCE:
             return self._refer(unit, request, canvas)
-        path = self._find(unit.model)
-        loaded = self._loaded.get(path) or self._load(path)
+        loaded = self._get(unit.model)
         if isinstance(loaded.network, IPAdapter):
             assert loaded.encoder is not None
             image = clip_image(unit.image.open(), loaded.encoder.vision.spec.image_size)
@@ -136,6 +135,14 @@ class Controls:
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._compute.device, self._compute.dtype)
+
+    def _get(self, name: str) -> Loaded:
+        path = self._find(name)
+        loaded = self._loaded.pop(path, None) or self._load(path)
+        self._loaded[path] = loaded  # the newest is last
+        for old in list(self._loaded)[:-_KEPT]:
+            self._loaded.pop(old, None)
+        return loaded
 
     def _find(self, name: str) -> Path:
         for path in (starter.CONTROLS / f"{name}.safetensors", Path(name)):

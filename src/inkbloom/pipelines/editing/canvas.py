@@ -9,7 +9,16 @@ import torch
 from PIL import Image as PILImage
 
 from inkbloom.core.types import Float, Tensor
-from inkbloom.pipelines.editing.masks import Area, composite, fill, masked_area, match_colors, prepare_mask
+from inkbloom.pipelines.editing.masks import (
+    Area,
+    composite,
+    fill,
+    gaussian,
+    masked_area,
+    match_colors,
+    prepare_mask,
+)
+from inkbloom.pipelines.editing.outpainting import extend
 from inkbloom.pipelines.editing.resizing import LANCZOS, pad_to_multiple, resize
 from inkbloom.pipelines.request import ResolvedRequest
 
@@ -70,10 +79,13 @@ def prepare_canvas(request: ResolvedRequest) -> Canvas:
         mask = prepare_mask(
             request.mask_image.open(),
             picture.size,
-            blur=request.mask_blur,
             invert=request.mask_invert,
             soft=request.mask_soft,
         )
+    if any(request.outpaint):
+        picture, mask = extend(picture, mask, request.outpaint)
+    if mask is not None and request.mask_blur:
+        mask = gaussian(mask, request.mask_blur)
     size = request.width, request.height
     area, keep_size = None, size
     if mask is not None and request.inpaint_area == "masked":

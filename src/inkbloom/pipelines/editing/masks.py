@@ -18,12 +18,11 @@ _RING = 48
 
 
 def prepare_mask(
-    mask: PILImage.Image, size: tuple[int, int], *, blur: float = 0.0, invert: bool = False, soft: bool = False
+    mask: PILImage.Image, size: tuple[int, int], *, invert: bool = False, soft: bool = False
 ) -> PILImage.Image:
-    """The mask as grey values: halves decide unless it is `soft`, inverted where asked, then blurred.
+    """The mask as grey values: halves decide unless it is `soft`; inverted where asked.
 
-    `blur` is the standard deviation of a Gaussian in pixels, cut off at 2.5 of them as in A1111. `RequestError` for
-    a mask of another size than the picture's, and for one that is empty.
+    `RequestError` for a mask of another size than the picture's, and for one that is empty.
     """
     if mask.size != size:
         raise RequestError(
@@ -36,11 +35,14 @@ def prepare_mask(
         values = ImageChops.invert(values)
     if values.getbbox() is None:
         raise RequestError(f"The mask is empty: no pixel is {'black' if invert else 'white'}, so nothing is repainted.")
-    return gaussian(values, blur) if blur else values
+    return values
 
 
 def gaussian(picture: PILImage.Image, sigma: float) -> PILImage.Image:
-    """A Gaussian blur by a kernel that ends at 2.5 `sigma`, beyond which nothing changes; edges are drawn out."""
+    """A Gaussian blur by a kernel that ends at 2.5 `sigma` (pixels), as A1111's; beyond it nothing changes.
+
+    Edges are drawn out.
+    """
     radius = int(2.5 * sigma + 0.5)
     offsets = np.arange(-radius, radius + 1)
     kernel = np.exp(-(offsets**2) / (2 * sigma**2))

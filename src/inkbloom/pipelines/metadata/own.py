@@ -67,7 +67,7 @@ def read_record(text: str) -> Metadata:
         warnings.append("The picture was saved without its prompt, so it cannot be painted again.")
     else:
         warnings.append("The picture was saved with nothing but the hash of its request.")
-    usual = GenerationRequest(prompt="").model_dump(mode="json")
+    usual = GenerationRequest.model_validate({"prompt": ""}).model_dump(mode="json")
     shown = {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
     if "request_sha256" in record:
         shown["request_sha256"] = record["request_sha256"]

@@ -61,7 +61,8 @@ class LoraSettings:
     start_from: Path | None = None
     """Go on with this LoRA: its layers, kinds, ranks and alphas stand in place of all those above."""
     lora_spelling: Spelling = "kohya"
-    """How the result names its layers: kohya, which every program reads, or peft, which diffusers writes itself."""
+    """How the result names its layers: kohya, which every program reads (of dora diffusers does not), or peft, which
+    diffusers writes itself."""
 
     def __post_init__(self) -> None:
         check_choice("adapter_kind", self.adapter_kind, AdapterKind)

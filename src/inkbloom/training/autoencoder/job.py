@@ -107,7 +107,14 @@ class AutoencoderJob(TraineeJob):
         return metrics
 
     @torch.no_grad()
-    def save(self, path: str | Path, *, size: int, metadata: Mapping[str, str] | None = None) -> None:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        size: int,
+        metadata: Mapping[str, str] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         """Write the averaged autoencoder as `save_autoencoder` does, for pictures of `size` pixels.
 
         Its latent scale is 1 over the standard deviation of the latents (their means) of the first 64 pictures, as in
@@ -118,7 +125,8 @@ class AutoencoderJob(TraineeJob):
             pictures = (_pixels(self.batches.batch(step, rows)) for step in steps for rows in self.parts)
             latents = torch.cat([self._encode(each).flatten().cpu() for each in pictures])
             facts = {"inkbloom.perceptual_loss": self.perceptual.name} | dict(metadata or {})
-            save_autoencoder(path, self.model, latent_scale=1 / latents.std().item(), size=size, metadata=facts)
+            scale = 1 / latents.std().item()
+            save_autoencoder(path, self.model, latent_scale=scale, size=size, dtype=dtype, metadata=facts)
 
     def state_dict(self) -> dict[str, Any]:
         adversary = {"adversary": self.adversary_learner.state_dict()} if self.adversary else {}

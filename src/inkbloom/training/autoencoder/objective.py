@@ -25,7 +25,8 @@ from inkbloom.training.autoencoder.settings import AutoencoderSettings
 from inkbloom.training.batches import Batch, row_generator
 from inkbloom.training.optimizers import Group
 
-_LATENT_NOISE = 16  # a purpose of `row_generator`; the data's are below
+_LATENT_NOISE = 9
+"""A purpose of `row_generator`, beside those in `training.noising`."""
 _LARGEST_WEIGHT = 1e4
 _LITTLE = 1e-4
 

@@ -28,7 +28,7 @@ def apply_style(style: str, pictures: Pictures, objects: Float[Tensor, "batch 1 
 
 
 def _pixel(pictures: Pictures, objects: Tensor) -> Pictures:
-    """Squares in six levels a colour: of 8 pixels behind the objects, faintly chequered, and of 4 in them.
+    """Squares in six levels a colour: of 8 pixels behind the objects, chequered, and of 4 in them.
 
     Squares of 8 are the latents' own, and come through an autoencoder of factor 8 sharp; those of 4 do not, but objects
     need them.
@@ -36,7 +36,7 @@ def _pixel(pictures: Pictures, objects: Tensor) -> Pictures:
     count = 16
     chequer = (torch.arange(count)[:, None] + torch.arange(count)) % 2 - 0.5
     coarse = _squares(pictures * (1 - objects), count) / _squares(1 - objects, count).clamp(min=1e-3)
-    coarse = (_levels(coarse) + 0.07 * chequer).clamp(0, 1)
+    coarse = (_levels(coarse) + 0.16 * chequer).clamp(0, 1)
     fine = _levels(_squares(pictures, 2 * count))
     coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")
     inside = (_squares(objects, 2 * count) > 0.5).float()

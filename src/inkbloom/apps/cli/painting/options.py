@@ -1,6 +1,6 @@
 """The options that commands which paint from prompts share: every flag of CompVis's scripts, and modern ones."""
 
-from __future__ import annotations
+# Annotations stay real objects here: those of inherited options are read from other modules.
 
 from dataclasses import dataclass, field
 from pathlib import Path

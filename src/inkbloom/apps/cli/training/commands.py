@@ -90,7 +90,8 @@ def embedding(
     """Teach the text encoder new words (textual inversion); captions name them.
 
     ```
-    inkbloom train embedding --data pictures --trigger-words.mycat 4 --initial-words.mycat cat --steps 800
+    inkbloom train embedding --data pictures --trigger-words.mycat 4 \\
+      --initial-words.mycat cat --steps 800
     ```
     """
     return _diffusion("embedding", own or EmbeddingSettings(), **_given(locals()))
@@ -114,7 +115,8 @@ def dreambooth(
     """Teach a whole model a subject, beside pictures of its class that keep the class as it is (prior preservation).
 
     ```
-    inkbloom train dreambooth --data mycat --default-caption "a sks cat" --regularisation-data cats --steps 800
+    inkbloom train dreambooth --data mycat --default-caption "a sks cat" \\
+      --regularisation-data cats --steps 800
     ```
     """
     return _diffusion("dreambooth", own or FinetuneSettings(), **_given(locals()))
@@ -139,7 +141,8 @@ def diffusion(
 
     ```
     inkbloom train diffusion --data pictures --base model.safetensors --epochs 10
-    inkbloom train diffusion --data pictures --from-nothing --caption-dropout 0.1 --minutes 600
+    inkbloom train diffusion --data pictures --from-nothing \\
+      --caption-dropout 0.1 --minutes 600
     ```
     """
     return _diffusion("diffusion", own or FinetuneSettings(), **_given(locals()))
@@ -163,7 +166,8 @@ def hypernetwork(
     """Train a hypernetwork, as AUTOMATIC1111 has them: small networks in front of the U-Net's keys and values.
 
     ```
-    inkbloom train hypernetwork --data pictures --layer-structure 1 --layer-structure 2 --layer-structure 1 --steps 2000
+    inkbloom train hypernetwork --data pictures --layer-structure 1 \\
+      --layer-structure 2 --layer-structure 1 --steps 2000
     ```
     """
     return _diffusion("hypernetwork", own or HypernetworkSettings(), **_given(locals()))
@@ -231,7 +235,8 @@ def text_encoder(
     """Train CLIP from nothing on pictures and captions (contrastive), for its text encoder.
 
     ```
-    inkbloom train text-encoder --data pictures --resolution 224 --batch-size 64 --epochs 30
+    inkbloom train text-encoder --data pictures --resolution 224 \\
+      --batch-size 64 --epochs 30
     ```
     """
     sections = {"model": model, "data": data, "optimizer": optimizer, "run": run}
