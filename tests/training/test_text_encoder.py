@@ -216,3 +216,5 @@ if __name__ == "__main__":
             found = gradients(world)
             if world.main:
                 torch.save(found, Path(sys.argv[1]) / f"{world.strategy}.pt")
+        with pytest.raises(TrainingError, match=r"^batch_size is 7; .* on 2 processes needs a multiple of 2\.$"):
+            make_trainee()(replace(Squares().batch(0, [0, 1]), global_size=7))

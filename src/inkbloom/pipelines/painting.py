@@ -210,6 +210,8 @@ class Painter:
             ) from error
         # Where the sigmas stop above 0, the picture is the variance-preserving latent there, as CompVis decodes it.
         latents = x / math.hypot(1.0, last)
+        if start.mask is not None and start.kept is not None:
+            latents = torch.where(start.mask > 0, latents, start.kept)  # without the noise that such sigmas leave
         if not latents.isfinite().all():
             raise InkbloomError(
                 f"Sampling with {sampler.name} in {self.compute.dtype_name} gave numbers that are not finite; "

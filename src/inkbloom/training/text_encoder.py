@@ -120,8 +120,17 @@ class Contrastive(nn.Module):
         ]
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch"]:
-        """Each pair's loss; all processes must have equally many. Keeps s at most 100 (section 2.5 of the paper)."""
+        """Each pair's loss. Keeps s at most 100 (section 2.5 of the paper).
+
+        `TrainingError` for data of another shape, a single pair, or a batch that does not divide by the processes.
+        """
         clip = self.trained
+        processes = dist.get_world_size() if dist.is_initialized() else 1
+        if batch.global_size % processes:
+            raise TrainingError(
+                f"batch_size is {batch.global_size}; a contrastive training on {processes} processes needs a multiple "
+                f"of {processes}."
+            )
         if self.training:
             with torch.no_grad():
                 clip.logit_scale.clamp_(max=math.log(LARGEST_SCALE))

@@ -242,8 +242,9 @@ def _read_layer(leaves: _Leaves, module: str, configs: _Configs) -> Layer | None
 def _as_peft_scales(change: Kronecker, config: dict[str, Any]) -> Kronecker:
     """PEFT scales a product of whole factors too, by a rank that only its configuration knows."""
     rank = config.get("r")
-    is_whole = change.rank is None and isinstance(change.w1, Tensor)
-    if config.get("peft_type") != "LOKR" or not is_whole or not isinstance(rank, int) or rank < 1:
+    if config.get("peft_type") != "LOKR" or not isinstance(rank, int) or rank < 1:
+        return change
+    if change.rank is not None or not isinstance(change.w1, Tensor):
         return change
     return replace(change, w1=(change.alpha or rank) / rank * change.w1.float())
 

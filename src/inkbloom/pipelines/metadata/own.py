@@ -35,9 +35,16 @@ def to_record(request: ResolvedRequest, stages: StageHashes | None) -> str:
 
 
 def without_prompt(request: ResolvedRequest) -> str:
-    """The record of all but the prompts; nor has it hashes of stages, by which a guessed prompt could be tried."""
+    """The record of all but the prompts and the places of files; nor has it hashes of stages, by which a guessed
+    prompt could be tried."""
     kept = request.model_dump(mode="json", exclude=_OF_PROMPTS)
-    return json.dumps({"program": PROGRAM, "request": kept})
+    return json.dumps({"program": PROGRAM, "request": _without_paths(kept)})
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_paths(part) for name, part in value.items() if name != "path"}
+    return [_without_paths(part) for part in value] if isinstance(value, list) else value
 
 
 def hash_only(request: ResolvedRequest) -> str:
