@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from inkbloom.core.errors import RequestError
 from inkbloom.core.philox import PhiloxGenerator
-from inkbloom.core.rng import ImageNoise
+from inkbloom.core.rng import ImageNoise, Variation, slerp
 
 SHAPE = (4, 6, 5)
 SOURCES = ("cpu", "nv")
@@ -124,3 +124,55 @@ def test_bad_requests(seeds: list[int], options: dict, message: str) -> None:
 def test_a_brownian_step_goes_down(sigma: float, sigma_next: float) -> None:
     with pytest.raises(RequestError, match=rf"^No Brownian step from sigma {sigma} to {sigma_next}; it must go down"):
         ImageNoise([0], SHAPE).brownian(sigma, sigma_next)
+
+
+def peer_slerp(amount: float, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    """Shoemake's formula by columns of one picture, each column for itself, in float64."""
+    result = torch.empty_like(low, dtype=torch.float64)
+    for c in range(low.shape[0]):
+        for x in range(low.shape[2]):
+            a, b = low[c, :, x].double(), high[c, :, x].double()
+            omega = math.acos((a / a.norm() @ (b / b.norm())).item())
+            parts = math.sin((1 - amount) * omega) * a + math.sin(amount * omega) * b
+            result[c, :, x] = parts / math.sin(omega)
+    return result
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
+def test_a_variation_goes_towards_the_noise_of_its_seed(source, strength: float) -> None:
+    """Against the formula in float64: 1e-5."""
+    from_seed, to_seed = (ImageNoise([seed], SHAPE, source=source).initial()[0] for seed in (3, 90))
+    varied = ImageNoise([3], SHAPE, source=source, variation=Variation(seeds=[90], strength=strength))
+    expected = peer_slerp(strength, from_seed, to_seed)
+    torch.testing.assert_close(varied.initial()[0].double(), expected, rtol=0, atol=1e-5)
+    # Later draws are the seed's own
+    assert torch.equal(varied.normal(), ImageNoise([3], SHAPE, source=source).normal())
+
+
+def test_slerp_of_one_direction_is_straight() -> None:
+    a = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(slerp(a, 2 * a, 0.5), 1.5 * a)
+    assert torch.equal(slerp(a, -a + 1, 0.0).isfinite(), torch.ones(SHAPE, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("old", [(4, 3), (8, 9), (10, 3), (6, 5)])
+def test_seed_resize_sets_the_noise_of_a_size_into_the_middle(old: tuple[int, int]) -> None:
+    noise = ImageNoise([5], SHAPE, resize_from=old).initial()[0]
+    whole, small = ImageNoise([5], SHAPE).initial()[0], ImageNoise([5], (4, *old)).initial()[0]
+    expected = whole.clone()
+    # As A1111: dx, dy from the middle; what lies outside of either is left out
+    dy, dx = (SHAPE[1] - old[0]) // 2, (SHAPE[2] - old[1]) // 2
+    for y in range(SHAPE[1]):
+        for x in range(SHAPE[2]):
+            inner = y - dy, x - dx
+            if all(0 <= place < side for place, side in zip(inner, old, strict=True)):
+                expected[:, y, x] = small[:, inner[0], inner[1]]
+    assert torch.equal(noise, expected)
+
+
+def test_given_noise_is_every_pictures() -> None:
+    given_noise = torch.randn(1, *SHAPE)
+    noise = ImageNoise([1, 2], SHAPE, initial=given_noise)
+    assert torch.equal(noise.initial(), given_noise.expand(2, -1, -1, -1))
+    assert torch.equal(noise.normal(), ImageNoise([1, 2], SHAPE).normal())

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from inkbloom import GenerationRequest, StableDiffusion
-from inkbloom.checkpoints import file_hash
+from inkbloom.checkpoints import LoadedModel, file_hash
+from inkbloom.checkpoints.autoencoders import save_autoencoder
 from inkbloom.core.errors import CheckpointError, InkbloomError, MemoryNeededError, RequestError, Stopped
+from inkbloom.models.autoencoder import AutoencoderKL, AutoencoderSpec
 from inkbloom.pipelines.stable_diffusion import Progress
 from inkbloom.sampling.registry import all_samplers
 
@@ -206,3 +208,41 @@ def test_a_model_for_an_unknown_purpose(model: StableDiffusion) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         StableDiffusion.load(tmp_path / "model.safetensors")
+
+
+class TestAnotherAutoencoder:
+    @pytest.fixture
+    def library(self, tiny_model: LoadedModel, tmp_path: Path) -> Path:
+        """A models folder with an autoencoder that makes pictures darker."""
+        (tmp_path / "VAE").mkdir()
+        assert tiny_model.autoencoder is not None
+        other = copy.deepcopy(tiny_model.autoencoder)
+        with torch.no_grad():
+            other.decoder.conv_out.bias -= 0.5
+        save_autoencoder(tmp_path / "VAE" / "dark.safetensors", other, latent_scale=0.5, size=64)
+        return tmp_path
+
+    def test_by_name(self, tiny_file: Path, library: Path, model: StableDiffusion) -> None:
+        swapped = StableDiffusion.load(tiny_file, device="cpu", vae="dark", library=library)
+        dark, own = (each.generate("a dog", seed=7, steps=2) for each in (swapped, model))
+        assert torch.equal(dark.latents, own.latents)  # the scale is the model's, whatever the file says
+        mean = [np.asarray(result.images[0], float).mean() for result in (dark, own)]
+        assert mean[1] - mean[0] > 30
+        assert (dark.request.vae, own.request.vae) == ("dark.safetensors", None)
+        assert dark.request.vae_hash == file_hash(library / "VAE" / "dark.safetensors")[:10]
+
+    def test_by_file(self, tiny_file: Path, library: Path) -> None:
+        loaded = StableDiffusion.load(tiny_file, device="cpu", vae=library / "VAE" / "dark.safetensors")
+        assert loaded.vae == library / "VAE" / "dark.safetensors"
+
+    def test_unknown(self, tiny_file: Path, library: Path) -> None:
+        with pytest.raises(CheckpointError, match=r"drak.*dark"):
+            StableDiffusion.load(tiny_file, device="cpu", vae="drak", library=library)
+        with pytest.raises(CheckpointError, match='There is no autoencoder "drak"'):
+            StableDiffusion.load(tiny_file, device="cpu", vae="drak")
+
+    def test_of_another_family(self, tiny_file: Path, tmp_path: Path) -> None:
+        wide = AutoencoderKL(AutoencoderSpec(level_channels=(32, 32), num_blocks=1))
+        save_autoencoder(tmp_path / "wide.safetensors", wide, latent_scale=1.0, size=64)
+        with pytest.raises(CheckpointError, match="4 channels at 1/2 of the size, the model's 4 at 1/8"):
+            StableDiffusion.load(tiny_file, device="cpu", vae=tmp_path / "wide.safetensors")

@@ -108,6 +108,8 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     eta_noise_seed_delta: int = Field(0, ge=0, le=MAX_SEED, description="ENSD: added to the seed of later noise")
     model: str | None = Field(None, description="the name of the model that must be loaded")
     model_hash: str | None = Field(None, description="the first ten hexadecimal digits of its file's SHA-256")
+    vae: str | None = Field(None, description="the file name of the autoencoder, where it is not the model's own")
+    vae_hash: str | None = Field(None, description="the first ten hexadecimal digits of its SHA-256")
     network_hashes: dict[str, str] = Field(
         default_factory=dict, description='of the files that the prompts name, such as {"lora:film": "21895f3ba9"}'
     )
@@ -151,6 +153,8 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     def _check_editing(self) -> "GenerationRequest":
         if self.mask_image is not None and self.init_image is None:
             raise ValueError("mask_image: a mask needs the picture it belongs to; give init_image too")
+        if self.resize_mode == "latent" and (self.mask_image is not None or any(self.outpaint)):
+            raise ValueError("resize_mode 'latent': a mask cannot follow there; choose stretch, crop or fill")
         if any(self.outpaint) and self.init_image is None:
             raise ValueError("outpaint: there is no picture to extend; give init_image too")
         if (self.seed_width is None) != (self.seed_height is None):

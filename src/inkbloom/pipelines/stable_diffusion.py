@@ -17,9 +17,10 @@ from PIL import Image as PILImage
 
 from inkbloom.checkpoints import LoadedModel, file_hash, load
 from inkbloom.checkpoints.library import Library
-from inkbloom.core.errors import RequestError, Stopped
+from inkbloom.core.errors import CheckpointError, RequestError, Stopped
 from inkbloom.core.types import Latent
 from inkbloom.families import starter
+from inkbloom.families.spec import ModelSpec
 from inkbloom.pipelines.adapters import Adapters
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.control.controls import Controls
@@ -89,14 +90,19 @@ class StableDiffusion:
         *,
         library: Library | None = None,
         lenient: bool = False,
+        vae: Path | None = None,
     ) -> None:
-        """`loaded` has text encoder and U-Net, in `compute.dtype`; `load` makes all three, and says the rest."""
+        """`loaded` has text encoder and U-Net, in `compute.dtype`; `load` makes all three, and says the rest.
+
+        `vae` is the file of an autoencoder that is not the model's own.
+        """
         assert loaded.tokenizer is not None
         assert loaded.text is not None
         assert loaded.unet is not None
         self.spec = loaded.spec
         self.name = loaded.name
         self.path = loaded.path
+        self.vae = vae
         self.compute = compute
         self.tokenizer = loaded.tokenizer
         self.text = loaded.text
@@ -116,19 +122,20 @@ class StableDiffusion:
         dtype: str | None = None,
         ema: bool = False,
         config: str | Path | None = None,
+        vae: str | Path | None = None,
         library: Library | str | Path | None = None,
         lenient: bool = False,
     ) -> "StableDiffusion":
         """Open a model file or diffusers folder; None is the starter, which comes with the package.
 
         `device` and `dtype` are chosen by `choose_compute` where they are None. `ema` takes the averaged weights that
-        some training checkpoints hold; `config` is a CompVis YAML. `library` is a folder of models, in which prompts
+        some training checkpoints hold; `config` is a CompVis YAML. `vae` is another autoencoder than the model's own: a
+        file, a diffusers folder, or a name in the library. `library` is a folder of models, in which prompts
         find LoRAs and embeddings by name; where it knows none of a name, `lenient` makes that a line in
         `Result.warnings` in place of an error. Raises `CheckpointError`; for device and dtype `RequestError`.
         """
         compute = choose_compute(device, dtype)
-        # The autoencoder is read apart, since its numbers may be finer than the U-Net's.
-        autoencoder = load_autoencoder(path, compute, config=config)
+        known = library if isinstance(library, Library) or library is None else Library(library)
         loaded = load(
             starter.FOLDER if path is None else path,
             components=("text", "unet"),
@@ -137,8 +144,12 @@ class StableDiffusion:
             ema=ema,
             config=config,
         )
-        known = library if isinstance(library, Library) or library is None else Library(library)
-        return cls(loaded, autoencoder, compute, library=known, lenient=lenient)
+        # The autoencoder is read apart, since its numbers may be finer than the U-Net's.
+        other = None if vae is None else find_vae(vae, known)
+        autoencoder = load_autoencoder(path if other is None else other, compute, config=None if other else config)
+        if other is not None:
+            autoencoder = _fitted(autoencoder, other, loaded.spec)
+        return cls(loaded, autoencoder, compute, library=known, lenient=lenient, vae=other)
 
     @cached_property
     def hash(self) -> str:
@@ -149,6 +160,14 @@ class StableDiffusion:
         if self.path.is_dir():
             return file_hash(min(f for f in (self.path / "unet").iterdir() if f.suffix != ".json"))[:10]
         return file_hash(self.path)[:10]
+
+    @cached_property
+    def vae_hash(self) -> str | None:
+        """The same of an autoencoder that is not the model's own."""
+        if self.vae is None:
+            return None
+        file = self.vae if self.vae.is_file() else min(f for f in self.vae.iterdir() if f.suffix != ".json")
+        return file_hash(file)[:10]
 
     def generate(
         self,
@@ -200,6 +219,8 @@ class StableDiffusion:
             update={
                 "model": self.name,
                 "model_hash": self.hash,
+                "vae": self.vae and self.vae.name,
+                "vae_hash": self.vae_hash,
                 "device": str(self.compute.device),
                 "dtype": self.compute.dtype_name,
                 "controls": self.controls.resolve(resolved.controls),
@@ -290,6 +311,8 @@ class StableDiffusion:
         }
         if request.model_hash is not None:
             asked["model_hash"] = (request.model_hash, self.hash)
+        if request.vae_hash is not None:
+            asked["vae_hash"] = (request.vae_hash, self.vae_hash)
         for field, (wanted, present) in asked.items():
             if wanted is not None and wanted != present:
                 raise RequestError(f'{field} "{wanted}": the loaded model has "{present}"; load the one you mean.')
@@ -336,6 +359,26 @@ def load_autoencoder(path: str | Path | None, compute: Compute, *, config: str |
     )
     assert loaded.autoencoder is not None
     return Autoencoder(loaded.autoencoder, loaded.spec.latent_scale)
+
+
+def find_vae(name: str | Path, library: Library | None) -> Path:
+    """The autoencoder of this name: a file or folder, or one in the library; `CheckpointError` where there is none."""
+    if Path(name).exists():
+        return Path(name)
+    if library is None:
+        raise CheckpointError(f'There is no autoencoder "{name}".')
+    return library.find(str(name), "vae")
+
+
+def _fitted(autoencoder: Autoencoder, path: Path, spec: ModelSpec) -> Autoencoder:
+    """The autoencoder for a model's latents, whose scale it takes; `CheckpointError` where it has others."""
+    own, other = spec.autoencoder, autoencoder.network.spec
+    if (own.latent_channels, own.downscale) != (other.latent_channels, other.downscale):
+        raise CheckpointError(
+            f"{path}: its latents have {other.latent_channels} channels at 1/{other.downscale} of the size, the "
+            f"model's {own.latent_channels} at 1/{own.downscale}; it belongs to another family."
+        )
+    return Autoencoder(autoencoder.network, spec.latent_scale)
 
 
 def _group(

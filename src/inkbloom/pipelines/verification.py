@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image as PILImage
 
 from inkbloom.checkpoints.library import Library
-from inkbloom.core.errors import RequestError
+from inkbloom.core.errors import CheckpointError, RequestError
 from inkbloom.pipelines.device import devices
 from inkbloom.pipelines.metadata import FORMATS, Metadata, read_metadata
 from inkbloom.pipelines.pictures import open_picture
 from inkbloom.pipelines.quality import psnr
 from inkbloom.pipelines.request import GenerationRequest
-from inkbloom.pipelines.stable_diffusion import Result, StableDiffusion
+from inkbloom.pipelines.stable_diffusion import Result, StableDiffusion, find_vae
 from inkbloom.pipelines.stages import StageHashes, hash_picture
 
 LOSSY = FORMATS.keys() - {".png"}
@@ -49,13 +49,30 @@ def load_like(
     device: str | None = None,
     dtype: str | None = None,
     config: str | Path | None = None,
+    vae: str | Path | None = None,
     library: Library | None = None,
     lenient: bool = False,
 ) -> StableDiffusion:
-    """Load a model on the device and in the numbers of a request, unless told otherwise or the device is not here."""
+    """Load a model on the device and in the numbers of a request, unless told otherwise or the device is not here.
+
+    Its autoencoder too, where the request names one beside the model; where that is not found, `lenient` takes the
+    model's own.
+    """
     here = request.device if request.device in devices() else None
+    if vae is None and request.vae is not None:
+        try:
+            vae = find_vae(request.vae, library)
+        except CheckpointError:
+            if not lenient:
+                raise
     return StableDiffusion.load(
-        path, device=device or here, dtype=dtype or request.dtype, config=config, library=library, lenient=lenient
+        path,
+        device=device or here,
+        dtype=dtype or request.dtype,
+        config=config,
+        vae=vae,
+        library=library,
+        lenient=lenient,
     )
 
 
@@ -69,7 +86,7 @@ def another_model(model: StableDiffusion, request: GenerationRequest) -> str | N
 
 def differences(model: StableDiffusion, request: GenerationRequest, painted: GenerationRequest) -> list[str]:
     """What the request names that was not `painted` with, one line each: model, device, numbers, LoRAs, embeddings."""
-    compute = {"device": str(model.compute.device), "dtype": model.compute.dtype_name}
+    compute = {"vae": painted.vae, "device": str(model.compute.device), "dtype": model.compute.dtype_name}
     told = [another_model(model, request)]
     for name, present in compute.items():
         wanted = getattr(request, name)
@@ -89,7 +106,7 @@ def repaint(model: StableDiffusion, request: GenerationRequest, stages: StageHas
     arithmetic depends on their number; the result holds the one at its place. Raises as `StableDiffusion.generate`.
     """
     free = request.model_copy(
-        update={"model": None, "model_hash": None, "device": None, "dtype": None, "num_images": 1}
+        update=dict.fromkeys(("model", "model_hash", "vae", "vae_hash", "device", "dtype")) | {"num_images": 1}
     )
     batch_size, place = (stages.batch_size, stages.place) if stages else (1, 0)
     resolved = model.resolve(free.model_copy(update={"num_images": batch_size, "batch_size": batch_size}))

@@ -17,7 +17,6 @@ from inkbloom import StableDiffusion
 from inkbloom.checkpoints import LoadedModel
 from inkbloom.pipelines.editing.sources import PictureSource
 from inkbloom.pipelines.pictures import from_pictures
-
 from tests.pipelines.editing.conftest import folder_of, with_channels
 
 # diffusers with numpy 2

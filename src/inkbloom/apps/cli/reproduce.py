@@ -20,6 +20,7 @@ def reproduce(
         Path | None, Parameter(name=("--ckpt", "--model"), help="Model file or folder. [default: the starter]")
     ] = None,
     outdir: Annotated[Path, Parameter(help="Where NAME-reproduced.png goes.")] = Path("outputs/reproduced"),
+    vae: Annotated[str | None, Parameter(help="The autoencoder's file or name. [default: as the picture says]")] = None,
     config: Annotated[Path | None, Parameter(help="CompVis YAML of the model. [default: read off the file]")] = None,
     device: Annotated[str | None, Parameter(help="cuda, cuda:1, mps or cpu. [default: the picture's]")] = None,
     dtype: Annotated[str | None, Parameter(help="float32, bfloat16 or float16. [default: the picture's]")] = None,
@@ -51,6 +52,7 @@ def reproduce(
         device=device,
         dtype=dtype,
         config=config,
+        vae=vae,
         library=open_library(models_dir),
         lenient=lenient,
     )

@@ -1,4 +1,4 @@
-"""`inkbloom train`: the kinds of training; all but the starter's bring torch, and are imported when they are asked for."""
+"""`inkbloom train`: the kinds of training. All but the starter's bring torch, and are imported when one is asked for."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def match_colors(
     `decoded` is `original` through the autoencoder and back: what the way does to colours around the mask is fitted as
     a gain and an offset for each channel (least squares) and undone in all of `painted`.
     """
-    near = np.asarray(mask.filter(ImageFilter.BoxBlur(_RING))) > 0
+    near = _surroundings(np.asarray(mask) > 0)
     old, through, new = (np.asarray(picture, dtype=np.float64) for picture in (original, decoded, painted))
     matched = np.empty_like(new)
     for channel in range(3):
@@ -120,6 +120,16 @@ def match_colors(
         gain = np.clip(((x - x.mean()) * (y - y.mean())).mean() / spread, 0.8, 1.25) if spread > 4 else 1.0
         matched[..., channel] = y.mean() + gain * (new[..., channel] - x.mean())
     return PILImage.fromarray(matched.round().clip(0, 255).astype(np.uint8))
+
+
+def _surroundings(masked: np.ndarray) -> np.ndarray:
+    """What lies within `_RING` pixels of the mask, up and down as well as left and right."""
+    for axis in (0, 1):
+        sums = np.pad(np.cumsum(masked, axis=axis), [(1, 0) if i == axis else (0, 0) for i in range(2)])
+        places, length = np.arange(masked.shape[axis]), masked.shape[axis]
+        last, first = np.minimum(places + _RING + 1, length), np.maximum(places - _RING, 0)
+        masked = sums.take(last, axis) > sums.take(first, axis)
+    return masked
 
 
 _FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))

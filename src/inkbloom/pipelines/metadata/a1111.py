@@ -49,7 +49,7 @@ _SIGMA_KEYS = {"sigma_min": "Schedule min sigma", "sigma_max": "Schedule max sig
 
 _READ = {
     *("Steps", "Sampler", "Schedule type", "CFG scale", "CFG rescale", "Seed", "Size"),
-    *("Model hash", "Model", "Clip skip", "ENSD", "RNG", "Emphasis", "Eta", "Eta DDIM"),
+    *("Model hash", "Model", "VAE hash", "VAE", "Clip skip", "ENSD", "RNG", "Emphasis", "Eta", "Eta DDIM"),
     *("Hypernet", "Hypernet strength", *_HASH_KEYS),
     *_OPTION_KEYS.values(),
     *_SIGMA_KEYS.values(),
@@ -162,6 +162,8 @@ def read_infotext(text: str) -> Metadata | None:
         "height": values.get("Size-2"),
         "model": model_name(values.get("Model")),
         "model_hash": short_hash(values.get("Model hash")),
+        "vae": values.get("VAE"),
+        "vae_hash": short_hash(values.get("VAE hash")),
         "clip_skip": "1" if values["Clip skip"] in ("0", "-1") else values["Clip skip"],
         "emphasis": values["Emphasis"],
         "eta_noise_seed_delta": values.get("ENSD"),
@@ -257,6 +259,8 @@ def _values(request: ResolvedRequest, with_prompt: bool) -> dict[str, str | floa
         "Size": f"{request.width}x{request.height}",
         "Model hash": request.model_hash,
         "Model": request.model,
+        "VAE hash": request.vae_hash,
+        "VAE": request.vae,
         "Clip skip": request.clip_skip if request.clip_skip > 1 else None,
         "ENSD": request.eta_noise_seed_delta or None,
         "RNG": request.noise_source.upper(),

@@ -25,6 +25,9 @@ NUM_CAPTIONS = 20_000
 OBJECT_WEIGHT = 3.0
 SIZE_COPIES = {"small": 2, "normal": 1, "big": 2}
 """So often does each scene with a lone object of this size count: they are few, and have most to learn."""
+DRAWN_STYLES = ("ink", "line", "neon")
+DRAWN_COPIES = 2
+"""So often does each scene count in a style that shows little but outlines, which have to be learned anew."""
 NEW_COPIES = 2
 """So often does each scene with an object count that the network it began with could not draw."""
 
@@ -144,4 +147,6 @@ def _start_quiet(unet: UNet) -> None:
 
 def _copies(scene: Scene, known_objects: int) -> int:
     copies = SIZE_COPIES[scene.placements[0].size] if scene.placements else 1
+    if scene.style in DRAWN_STYLES:
+        copies *= DRAWN_COPIES
     return copies * (NEW_COPIES if any(thing >= known_objects > 0 for thing in scene.objects) else 1)

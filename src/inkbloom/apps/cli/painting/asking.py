@@ -120,6 +120,7 @@ def load_model(options: PaintOptions) -> StableDiffusion:
         dtype=_dtype(options),
         ema=options.ema,
         config=options.config,
+        vae=options.vae,
         library=open_library(options.models_dir),
         lenient=options.lenient,
     )

@@ -103,6 +103,10 @@ class PaintOptions:
             "--ckpt", "--model", group=COMPVIS, help=".safetensors, .ckpt or diffusers folder. [default: the starter]"
         ),
     ] = None
+    vae: Annotated[
+        str | None,
+        flag("--vae", group=MODERN, help="Another autoencoder: its file, or its name in the models folder."),
+    ] = None
     seed: Annotated[int, flag("--seed", group=COMPVIS, help="Picture i of the run takes seed + i; -1 = random.")] = 42
     precision: Annotated[
         Literal["full", "autocast"],

@@ -10,7 +10,6 @@ from inkbloom.checkpoints.library import Library
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.device import Compute
 from inkbloom.pipelines.pictures import make_grid
-from inkbloom.pipelines.request import GenerationRequest
 from inkbloom.pipelines.saving import numbered, prepare_folder, save_picture
 from inkbloom.pipelines.stable_diffusion import StableDiffusion
 from inkbloom.training.adapters.embedding import EmbeddingTraining
@@ -38,8 +37,7 @@ class SamplePainter:
         model = self._open()
         pictures = []
         for i, prompt in enumerate(self.prompts):
-            asked = GenerationRequest(prompt=prompt, seed=self.watch.sample_seed + i, steps=self.watch.sample_steps)
-            pictures += model.generate(asked).images
+            pictures += model.generate(prompt, seed=self.watch.sample_seed + i, steps=self.watch.sample_steps).images
         names = numbered(self.folder, f"step-{step:08}-{{}}.png", 0)
         save_picture(make_grid(pictures, _COLUMNS), names)
 
