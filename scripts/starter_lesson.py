@@ -33,15 +33,15 @@ COMMON = "--resolution 128 --batch-size 4 --precision bf16 --seed 0"
 LORA = f"train lora --data lesson/{LORA_OBJECT} --name {LORA_OBJECT} --output lora {COMMON} --rank 16 --repeats 50"
 LORA += " --steps {lora_steps} --learning-rate 1e-3"
 EMBEDDING = f"train embedding --data lesson/{EMBEDDING_OBJECT} --name {WORD} --output embedding {COMMON} --repeats 50"
-EMBEDDING += f" --trigger-words.{WORD} 8 --initial-words.{WORD} cake --steps {{embedding_steps}} --learning-rate 2e-2"
+EMBEDDING += f" --trigger-words.{WORD} 8 --initial-words.{WORD} apple --steps {{embedding_steps}} --learning-rate 3e-2"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for lessons, runs and lesson.md")
     parser.add_argument("--model", type=Path, help="diffusers folder [default: the shipped starter]")
-    parser.add_argument("--lora-steps", type=int, default=400)
-    parser.add_argument("--embedding-steps", type=int, default=400)
+    parser.add_argument("--lora-steps", type=int, default=300)
+    parser.add_argument("--embedding-steps", type=int, default=600)
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     write_lesson(work / "lesson" / LORA_OBJECT, LORA_OBJECT, NUM_PICTURES)

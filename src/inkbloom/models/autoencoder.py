@@ -115,9 +115,17 @@ class Encoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.finish(self.shrink(x))
+
+    def shrink(self, x: Tensor) -> Tensor:
+        """What sees only its surroundings, and has all the large feature maps: it may be run in windows."""
         x = self.conv_in(x)
         for level in self.levels:
             x = level(x)
+        return x
+
+    def finish(self, x: Tensor) -> Tensor:
+        """What sees the whole picture, at the latents' resolution."""
         x = self.mid(x)
         return self.conv_out(F.silu(self.norm_out(x)))
 
@@ -136,7 +144,14 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.mid(self.conv_in(x))
+        return self.grow(self.begin(x))
+
+    def begin(self, x: Tensor) -> Tensor:
+        """What sees the whole picture, at the latents' resolution."""
+        return self.mid(self.conv_in(x))
+
+    def grow(self, x: Tensor) -> Tensor:
+        """What sees only its surroundings, and has all the large feature maps: it may be run in windows."""
         for level in self.levels:
             x = level(x)
         return self.conv_out(F.silu(self.norm_out(x)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal
 
 import torch
@@ -12,6 +13,13 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 Tiling = Literal["none", "x", "y", "both"]
+
+_axes: ContextVar[tuple[bool, bool]] = ContextVar("axes", default=(False, False))
+
+
+def wrapped_axes() -> tuple[bool, bool]:
+    """Whether the picture wraps around at this moment: down, and across. What works in windows must heed it."""
+    return _axes.get()
 
 
 @contextmanager
@@ -24,8 +32,12 @@ def seamless(tiling: Tiling) -> Iterator[None]:
     if tiling == "none":
         yield
         return
-    with _Wrapping(wrap_x=tiling != "y", wrap_y=tiling != "x"):
-        yield
+    token = _axes.set((tiling != "x", tiling != "y"))
+    try:
+        with _Wrapping(wrap_x=tiling != "y", wrap_y=tiling != "x"):
+            yield
+    finally:
+        _axes.reset(token)
 
 
 class _Wrapping(TorchFunctionMode):

@@ -35,6 +35,12 @@ def encode_bytes(spec: AutoencoderSpec, width: int, height: int, dtype: torch.dt
     return BLOCK_MAPS * spec.level_channels[0] * width * height * dtype.itemsize
 
 
+def middle_bytes(spec: AutoencoderSpec, width: int, height: int, dtype: torch.dtype) -> int:
+    """The least memory for the part of the autoencoder that sees the whole picture, at the latents' resolution."""
+    points = (width // spec.downscale) * (height // spec.downscale)
+    return BLOCK_MAPS * spec.level_channels[-1] * points * dtype.itemsize
+
+
 def unet_bytes(spec: UNetSpec, latent_width: int, latent_height: int, batch: int, dtype: torch.dtype) -> int:
     """The least memory for one U-Net call, where `batch` counts the guided and unguided halves alike."""
     first = spec.levels[0]

@@ -25,22 +25,30 @@ from inkbloom.pipelines.memory import is_out_of_memory
 from inkbloom.pipelines.pictures import to_pictures
 from inkbloom.pipelines.prompts import BatchConditions, PictureConditions
 from inkbloom.pipelines.request import ResolvedRequest
+from inkbloom.pipelines.safety import Safety
+from inkbloom.pipelines.spool import Spool
 from inkbloom.pipelines.stages import StageHashes, StageRecorder
+from inkbloom.pipelines.upscaling.settings import TiledDiffusion
+from inkbloom.pipelines.watermark import add_watermark
 from inkbloom.sampling.control import Controlled
 from inkbloom.sampling.denoiser import GuidedDenoiser, Step
 from inkbloom.sampling.editing import DifferentialDenoiser, MaskedDenoiser, latent_mask, schedule_steps
 from inkbloom.sampling.guidance import ClassifierFreeGuidance
 from inkbloom.sampling.instruct import InstructGuidance
+from inkbloom.sampling.inversion import InversionRule, invert
 from inkbloom.sampling.prediction import ModelDenoiser
 from inkbloom.sampling.pure_noise import sample
 from inkbloom.sampling.registry import find_sampler
 from inkbloom.sampling.sigmas import make_sigmas
+from inkbloom.sampling.tiling import TiledModel
 
 CFGPP_SCALE = 12.5
 Guidance = ClassifierFreeGuidance | InstructGuidance
 
 OnStep = Callable[[int, int | None, float, Latent, Latent], None]
 """Told after each step: (steps done, steps in all or None, sigma reached, latents of unit variance, denoised)."""
+Painted = tuple[list[PILImage.Image], Latent, list[StageHashes], list[str]]
+"""Pictures, scaled latents, stage hashes, and what the user should know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,27 +67,45 @@ class Start:
 
 class Painter:
     def __init__(
-        self, spec: ModelSpec, unet: UNet, autoencoder: Autoencoder, compute: Compute, controls: Controls
+        self,
+        spec: ModelSpec,
+        unet: UNet,
+        autoencoder: Autoencoder,
+        compute: Compute,
+        controls: Controls,
+        safety: Safety,
     ) -> None:
         self.spec, self.unet, self.autoencoder, self.compute = spec, unet, autoencoder, compute
         self.controls = controls
+        self.safety = safety
         self.noise_schedule = spec.noise_schedule.build()
 
     def paint(
-        self, requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions], on_step: OnStep
-    ) -> tuple[list[PILImage.Image], Latent, list[StageHashes]]:
-        """Pictures, scaled latents and stage hashes of requests that differ in prompts and seeds alone."""
+        self,
+        requests: Sequence[ResolvedRequest],
+        conditions: Sequence[PictureConditions],
+        on_step: OnStep,
+        spool: Spool | None = None,
+    ) -> Painted:
+        """Paint requests that differ in prompts and seeds alone.
+
+        The latents are written to the spool before they are decoded.
+        """
         with seamless(requests[0].tiling):
-            return self._paint(requests, conditions, on_step)
+            return self._paint(requests, conditions, on_step, spool)
 
     def _paint(
-        self, requests: Sequence[ResolvedRequest], conditions: Sequence[PictureConditions], on_step: OnStep
-    ) -> tuple[list[PILImage.Image], Latent, list[StageHashes]]:
+        self,
+        requests: Sequence[ResolvedRequest],
+        conditions: Sequence[PictureConditions],
+        on_step: OnStep,
+        spool: Spool | None,
+    ) -> Painted:
         request = requests[0]
         stages = StageRecorder(len(requests), self.compute.device)
         noise = self._noise(requests)
         canvas = prepare_canvas(request) if request.init_image is not None else None
-        start = self._start(request, canvas, noise)
+        start = self._start(request, canvas, noise, begin)
         stages.record("sigmas", start.sigmas.expand(len(requests), -1))
         guidance = self._guide(request, conditions, canvas, start.sigmas)
         stages.record("tokens", [each.tokens for each in conditions])
@@ -91,18 +117,81 @@ class Painter:
         if canvas is not None and len(start.sigmas) < 2:
             images = [canvas.finish(canvas.picture)] * len(requests)
         else:
-            images = to_pictures(self.autoencoder.decode(latents))
-            if canvas is not None:
-                decoded = None
-                if start.kept is not None and request.match_colors:
-                    decoded = to_pictures(self.autoencoder.decode(start.kept))[0]
-                images = [canvas.finish(image, decoded) for image in images]
-        return images, latents.cpu(), stages.finish(images)
+            if spool is not None:
+                spool.write(latents, requests)
+            images = self._develop(request, latents, canvas, start.kept)
+        images, warnings = self._finish(requests, images)
+        return images, latents.cpu(), stages.finish(images), warnings
 
-    def sigmas(self, request: ResolvedRequest) -> torch.Tensor:
-        """Those of the request's steps that run. `RequestError` where the schedule cannot be made."""
+    @torch.inference_mode()
+    def decode(self, requests: Sequence[ResolvedRequest], latents: Latent) -> tuple[list[PILImage.Image], list[str]]:
+        """Pictures and warnings of scaled latents that were sampled for these requests, as `paint` would have ended."""
+        request = requests[0]
+        with seamless(request.tiling):
+            canvas = prepare_canvas(request) if request.init_image is not None else None
+            kept = None
+            if canvas is not None and canvas.latent_mask_pixels() is not None:
+                kept = self._encode(request, canvas.picture)
+            return self._finish(requests, self._develop(request, latents, canvas, kept))
+
+    def _develop(
+        self, request: ResolvedRequest, latents: Latent, canvas: Canvas | None, kept: Latent | None
+    ) -> list[PILImage.Image]:
+        images = to_pictures(self.autoencoder.decode(latents))
+        if canvas is None:
+            return images
+        decoded = None
+        if kept is not None and request.match_colors:
+            decoded = to_pictures(self.autoencoder.decode(kept))[0]
+        return [canvas.finish(image, decoded) for image in images]
+
+    def _finish(
+        self, requests: Sequence[ResolvedRequest], images: list[PILImage.Image]
+    ) -> tuple[list[PILImage.Image], list[str]]:
+        """Blacken what is unsafe, and add the watermark, where that is asked for; with a line for each unsafe one."""
+        warnings: list[str] = []
+        if requests[0].safety_checker:
+            found = self.safety.unsafe(images)
+            images = [
+                PILImage.new("RGB", image.size) if bad else image for image, bad in zip(images, found, strict=True)
+            ]
+            warnings = [
+                f"The safety checker blackened the picture with seed {request.seed}."
+                for request, bad in zip(requests, found, strict=True)
+                if bad
+            ]
+        if requests[0].watermark:
+            images = [add_watermark(image) for image in images]
+        return images, warnings
+
+    def invert(
+        self,
+        request: ResolvedRequest,
+        conditions: PictureConditions,
+        canvas: Canvas,
+        rule: InversionRule,
+        rounds: int,
+    ) -> tuple[Latent, PILImage.Image]:
+        """The noise (1, c, h, w) that the request's sampler makes the canvas of, and the canvas as the decoder has it.
+
+        `sampling.inversion.invert` says what `rule` and `rounds` mean.
+        """
+        sigmas = self.sigmas(request)
+        init = self._encode(request, canvas.picture)
+        first, last = sigmas[0].item(), sigmas[-1].item()
+        with seamless(request.tiling):
+            guidance = self._guide(request, [conditions], canvas, sigmas)
+            x = invert(guidance, init * math.hypot(1.0, last), sigmas, rule=rule, rounds=rounds)
+            (decoded,) = to_pictures(self.autoencoder.decode(init))
+        return (x / find_sampler(request.sampler).start_scale(first)).float().cpu(), decoded
+
+    def sigmas(self, request: ResolvedRequest, *, begun: bool = False) -> torch.Tensor:
+        """Those of the request's steps that run, in a pass that begins with a picture where it has one or is `begun`.
+
+        `RequestError` where the schedule cannot be made.
+        """
         steps, running = request.steps, request.steps
-        if request.init_image is not None:
+        if request.init_image is not None or begun:
             steps, running = schedule_steps(request.steps, request.strength, request.step_rule)
         sigmas = make_sigmas(
             request.schedule,
@@ -149,10 +238,12 @@ class Painter:
             )
         return noise
 
-    def _start(self, request: ResolvedRequest, canvas: Canvas | None, noise: ImageNoise) -> Start:
-        sigmas = self.sigmas(request)
+    def _start(
+        self, request: ResolvedRequest, canvas: Canvas | None, noise: ImageNoise, begin: Latent | None
+    ) -> Start:
+        sigmas = self.sigmas(request, begun=begin is not None)
         if canvas is None:
-            return Start(sigmas=sigmas)
+            return Start(sigmas=sigmas, init=begin)
         init = self._encode(request, canvas.filled)
         pixels = canvas.latent_mask_pixels()
         if pixels is None and purpose(self.spec) == "instruct" and request.strength == 1:
@@ -188,7 +279,7 @@ class Painter:
         if start.init is None:
             x = noise.initial() * sampler.start_scale(first)
         else:
-            init = start.init.expand(noise.initial().shape)
+            init = start.init.to(noise.initial()).expand(noise.initial().shape)
             if len(sigmas) < 2:
                 return init
             x = init + noise.initial() * (first * request.noise_multiplier + request.extra_noise)
@@ -206,7 +297,7 @@ class Painter:
                 raise
             raise MemoryNeededError(
                 f"Painting {len(x)} of {request.width} x {request.height} pixels at once ran out of memory; "
-                "choose a smaller size or fewer pictures at once."
+                "choose a smaller size, fewer pictures at once, or tiled diffusion."
             ) from error
         # Where the sigmas stop above 0, the picture is the variance-preserving latent there, as CompVis decodes it.
         latents = x / math.hypot(1.0, last)
@@ -219,6 +310,19 @@ class Painter:
             )
         return latents
 
+    def _tiled(self, request: ResolvedRequest) -> UNet | TiledModel:
+        """The U-Net, which sees windows of the picture where the request says so."""
+        tiles = request.tiled_diffusion
+        if tiles is None:
+            return self.unet
+        size = self.window(tiles)
+        overlap = int(size * tiles.overlap)
+        return TiledModel(network=self.unet, size=size, overlap=overlap, method=tiles.method, at_once=tiles.at_once)
+
+    def window(self, tiles: TiledDiffusion) -> int:
+        """The side of a window in latent points."""
+        return (tiles.size or self.spec.default_size) // self.autoencoder.downscale
+
     def _guide(
         self,
         request: ResolvedRequest,
@@ -229,7 +333,9 @@ class Painter:
         sampler = find_sampler(request.sampler)
         controls = self.controls.at_work(request, canvas)
 
-        def denoiser(network: UNet | WithChannels) -> ModelDenoiser:
+        unet = self._tiled(request)
+
+        def denoiser(network: UNet | TiledModel | WithChannels) -> ModelDenoiser:
             return ModelDenoiser(
                 network,
                 self.noise_schedule,
@@ -244,16 +350,16 @@ class Painter:
         if purpose(self.spec) == "instruct" and canvas is not None:
             channels = instruct_channels(self.autoencoder, canvas)
             return InstructGuidance(
-                with_picture=denoiser(WithChannels(self.unet, channels)),
-                without_picture=denoiser(WithChannels(self.unet, torch.zeros_like(channels))),
+                with_picture=denoiser(WithChannels(unet, channels)),
+                without_picture=denoiser(WithChannels(unet, torch.zeros_like(channels))),
                 cond=cond,
                 uncond=uncond,
                 scale=scale,
                 image_scale=request.image_guidance_scale,
             )
-        network = self.unet
+        network = unet
         if purpose(self.spec) == "inpaint":
-            network = WithChannels(self.unet, inpaint_channels(self.autoencoder, request, canvas))
+            network = WithChannels(unet, inpaint_channels(self.autoencoder, request, canvas))
         guided = request.guidance_scale != 1 or sampler.needs_uncond or not cond.at(0).is_plain
         return ClassifierFreeGuidance(
             model=denoiser(network),

@@ -16,6 +16,7 @@ from inkbloom.core.errors import RequestError, nearest
 from inkbloom.pipelines.control.unit import ControlUnit
 from inkbloom.pipelines.editing.outpainting import Margins
 from inkbloom.pipelines.editing.sources import NoiseSource, PictureSource
+from inkbloom.pipelines.upscaling.settings import HiresPass, TiledDiffusion
 
 if TYPE_CHECKING:
     from inkbloom.families.spec import ModelSpec
@@ -103,7 +104,11 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     outpaint_top: int = Field(0, ge=0, le=4096, description="the same upwards")
     outpaint_bottom: int = Field(0, ge=0, le=4096, description="the same downwards")
     match_colors: bool = Field(True, description="bring the repainted part to the colours around it")
+    hires: HiresPass | None = Field(None, description="a second pass at a higher resolution")
+    tiled_diffusion: TiledDiffusion | None = Field(None, description="paint in overlapping windows, at bounded memory")
     controls: tuple[ControlUnit, ...] = Field((), description="ControlNets and adapters that steer, each by a picture")
+    watermark: bool = Field(False, description="an invisible one that says StableDiffusionV1, as CompVis's script adds")
+    safety_checker: bool = Field(False, description="blacken what the model's safety checker finds unsafe")
     noise_source: Literal["cpu", "nv"] = Field("cpu", description="torch's CPU generator, or CUDA's (\"nv\"), anywhere")
     eta_noise_seed_delta: int = Field(0, ge=0, le=MAX_SEED, description="ENSD: added to the seed of later noise")
     model: str | None = Field(None, description="the name of the model that must be loaded")
@@ -157,6 +162,10 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
             raise ValueError("resize_mode 'latent': a mask cannot follow there; choose stretch, crop or fill")
         if any(self.outpaint) and self.init_image is None:
             raise ValueError("outpaint: there is no picture to extend; give init_image too")
+        if self.hires is not None and self.init_image is not None:
+            raise ValueError("hires: a second pass goes over what the first one painted; leave init_image out")
+        if self.tiled_diffusion is not None and self.controls:
+            raise ValueError("tiled_diffusion: controls see the picture whole, so they cannot steer its tiles")
         if (self.seed_width is None) != (self.seed_height is None):
             raise ValueError("seed_width: give seed_width and seed_height together")
         return self
@@ -230,7 +239,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         return resolved
 
     def _default_size(self, spec: "ModelSpec") -> tuple[int, int]:
-        """Width and height where they are not given: those of the picture to start from, or of the noise, or the model's.
+        """Width and height where they are not given: the picture's to start from, or the noise's, or the model's.
 
         The picture's, with what it is extended by, are rounded up; it is drawn out to them, and what was added is cut
         off in the end.
@@ -365,4 +374,6 @@ _SHAPES = {
     "mask_image": "the file of a picture",
     "init_noise": "a file of noise",
     "controls": "a list of controls, each with model and image",
+    "hires": "the settings of a second pass, by name",
+    "tiled_diffusion": "the settings of tiled diffusion, by name",
 }

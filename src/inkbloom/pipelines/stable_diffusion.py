@@ -30,7 +30,13 @@ from inkbloom.pipelines.memory import available_bytes, require, unet_bytes
 from inkbloom.pipelines.painting import Painter
 from inkbloom.pipelines.prompts import PictureConditions, PromptReader
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
+from inkbloom.pipelines.safety import Safety
+from inkbloom.pipelines.spool import Spool
 from inkbloom.pipelines.stages import StageHashes
+from inkbloom.pipelines.watermark import check_markable
+from inkbloom.pipelines.upscaling.hires import second_latents
+from inkbloom.pipelines.upscaling.settings import LATENT_UPSCALERS
+from inkbloom.pipelines.upscaling.upscalers import Enlarger, find_upscaler
 from inkbloom.sampling.registry import find_sampler
 
 
@@ -55,6 +61,9 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+OWN_FIELDS = {"prompt", "negative_prompt", "seed", "variation_seed", "network_hashes", "a1111_hashes"}
+"""In these the pictures that are painted at once may differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +113,7 @@ class StableDiffusion:
         self.path = loaded.path
         self.vae = vae
         self.compute = compute
+        self.library = library
         self.tokenizer = loaded.tokenizer
         self.text = loaded.text
         self.adapters = Adapters(loaded, library)
@@ -111,7 +121,8 @@ class StableDiffusion:
         self.unet = loaded.unet
         self.autoencoder = autoencoder
         self.controls = Controls(loaded.spec, loaded.unet, autoencoder, compute, library)
-        self.painter = Painter(loaded.spec, loaded.unet, autoencoder, compute, self.controls)
+        self.safety = Safety(loaded.path, compute.device)
+        self.painter = Painter(loaded.spec, loaded.unet, autoencoder, compute, self.controls, self.safety)
 
     @classmethod
     def load(
@@ -208,6 +219,15 @@ class StableDiffusion:
         if resolved.width % step or resolved.height % step:
             raise RequestError(f"size {resolved.width}x{resolved.height}: both sides must divide by {step}.")
         self.painter.sigmas(resolved)
+        second = self.second_pass(resolved)
+        if second is not None:
+            self.painter.sigmas(second, begun=True)
+            self._pixel_upscaler(resolved)
+            self._require_memory(second, len(self.prompts.read(second).prompt.parts))
+        if resolved.watermark:
+            check_markable(resolved.width, resolved.height)
+        if resolved.safety_checker:
+            self.safety.require()
         read = self.prompts.read(resolved)
         self._require_memory(resolved, len(read.prompt.parts))
         present = read.request.network_hashes
@@ -235,15 +255,91 @@ class StableDiffusion:
         on_progress: OnProgress | None = None,
         first: int = 0,
         num_images: int | None = None,
+        spool: Spool | None = None,
     ) -> Result:
         """Paint one batch, a picture for each request; they are resolved and differ in prompts and seed alone.
 
         Each is painted with the LoRAs in its own prompt; the weights are the very same afterwards, also after an error.
         Those that stand together, have the same LoRAs and whose prompts are alike in length go through the network at
         once. `first` and `num_images` say where in a longer run the batch stands, for the callback. `Stopped` passes
-        through.
+        through. Latents are written to the `spool` before they are decoded; whoever gave it clears it.
         """
         self._check_alike(requests)
+        count = num_images or len(requests)
+        if requests[0].hires is None:
+            return self._paint_pass(requests, None, on_progress, first, count, spool)
+        return self._paint_twice(requests, on_progress, first, count, spool)
+
+    def second_pass(self, request: ResolvedRequest) -> ResolvedRequest | None:
+        """What its high-resolution pass paints; None where it has none."""
+        if request.hires is None:
+            return None
+        return GenerationRequest(**request.hires.second(request)).resolved(self.spec)
+
+    def num_steps(self, request: ResolvedRequest) -> int:
+        """Steps of one picture, those of a second pass too."""
+        second = self.second_pass(request)
+        more = 0 if second is None else len(self.painter.sigmas(second, begun=True)) - 1
+        return len(self.painter.sigmas(request)) - 1 + more
+
+    def _pixel_upscaler(self, request: ResolvedRequest) -> Enlarger | None:
+        """That of the second pass; None where it enlarges latents."""
+        if request.hires is None or request.hires.upscaler in LATENT_UPSCALERS:
+            return None
+        return find_upscaler(request.hires.upscaler, library=self.library, device=self.compute.device)
+
+    def _paint_twice(
+        self,
+        requests: Sequence[ResolvedRequest],
+        on_progress: OnProgress | None,
+        first: int,
+        num_images: int,
+        spool: Spool | None,
+    ) -> Result:
+        """Each picture, then the same at a higher resolution."""
+        hires, total = requests[0].hires, self.num_steps(requests[0])
+        assert hires is not None
+
+        def told(before: int) -> OnProgress | None:
+            if on_progress is None:
+                return None
+            return lambda p: on_progress(replace(p, step=p.step + before, total=p.total and total))
+
+        plain = {"hires": None, "watermark": False, "safety_checker": False}
+        small = self._paint_pass([r.model_copy(update=plain) for r in requests], None, told(0), first, num_images, None)
+        upscaler = self._pixel_upscaler(requests[0])
+        begin = second_latents(hires, small.latents, small.images, self.autoencoder, upscaler)
+        seconds = [second for request in requests if (second := self.second_pass(request)) is not None]
+        before = len(self.painter.sigmas(requests[0])) - 1
+        large = self._paint_pass(seconds, begin, told(before), first, num_images, spool)
+        passes = list(zip(small.requests, large.requests, strict=True))
+        own = [
+            request.model_copy(
+                update={
+                    "network_hashes": one.network_hashes | two.network_hashes,
+                    "a1111_hashes": one.a1111_hashes | two.a1111_hashes,
+                }
+            )
+            for request, (one, two) in zip(requests, passes, strict=True)
+        ]
+        return replace(
+            large,
+            request=own[0],
+            requests=own,
+            stages=[one.followed_by(two) for one, two in zip(small.stages, large.stages, strict=True)],
+            warnings=list(dict.fromkeys((*small.warnings, *large.warnings))),
+        )
+
+    def _paint_pass(
+        self,
+        requests: Sequence[ResolvedRequest],
+        begin: Latent | None,
+        on_progress: OnProgress | None,
+        first: int,
+        num_images: int,
+        spool: Spool | None,
+    ) -> Result:
+        """`paint` of requests without a second pass, from the scaled latents `begin` where it is one."""
         self.controls.resolve(requests[0].controls)  # loaded before LoRAs change the U-Net, on which some build
         results: list[Result] = []
         reads = [self.prompts.read(request) for request in requests]
@@ -251,17 +347,21 @@ class StableDiffusion:
             same = list(alike)
             with self.adapters.applied(same[0].uses):
                 for group in _group([read.request for read in same], self.prompts.encode(same)):
-                    place = first + sum(len(result.images) for result in results)
-                    results.append(self._paint_at_once(group, on_progress, place, num_images or len(requests)))
+                    place = sum(len(result.images) for result in results)
+                    start = None if begin is None else begin[place : place + len(group)]
+                    results.append(self._paint_at_once(group, start, on_progress, first + place, num_images, spool))
         result = self._join(results, reads[0].request)
-        return replace(result, warnings=[*dict.fromkeys(line for read in reads for line in read.warnings)])
+        told = (line for read in reads for line in read.warnings)
+        return replace(result, warnings=[*dict.fromkeys((*told, *result.warnings))])
 
     def _paint_at_once(
         self,
         group: Sequence[tuple[ResolvedRequest, PictureConditions]],
+        begin: Latent | None,
         on_progress: OnProgress | None,
         first: int,
         num_images: int,
+        spool: Spool | None,
     ) -> Result:
         requests, conditions = zip(*group, strict=True)
 
@@ -279,22 +379,23 @@ class StableDiffusion:
                     )
                 )
 
-        images, latents, stages = self.painter.paint(requests, conditions, on_step)
+        images, latents, stages, warnings = self.painter.paint(requests, conditions, on_step, spool, begin)
         return Result(
             images=images,
             latents=latents,
             request=requests[0],
             requests=list(requests),
             stages=stages,
-            warnings=[],
+            warnings=warnings,
             stopped=False,
         )
 
     def _join(self, results: Sequence[Result], request: ResolvedRequest, *, stopped: bool = False) -> Result:
         empty = torch.empty(0, *self.painter.latent_shape(request))
+        latents = torch.cat([result.latents for result in results]) if results else empty
         return Result(
             images=[image for result in results for image in result.images],
-            latents=torch.cat([empty, *(result.latents for result in results)]),
+            latents=latents,
             request=request,
             requests=[single for result in results for single in result.requests],
             stages=[hashes for result in results for hashes in result.stages],
@@ -328,10 +429,9 @@ class StableDiffusion:
                 raise RequestError(f'Model "{self.name}" changes a given picture by instruction; give it init_image.')
 
     def _check_alike(self, requests: Sequence[ResolvedRequest]) -> None:
-        own = {"prompt", "negative_prompt", "seed", "variation_seed", "network_hashes", "a1111_hashes"}
-        common = requests[0].model_dump(exclude=own)
+        common = requests[0].model_dump(exclude=OWN_FIELDS)
         for request in requests[1:]:
-            other = request.model_dump(exclude=own)
+            other = request.model_dump(exclude=OWN_FIELDS)
             differing = [field for field in common if common[field] != other[field]]
             if differing:
                 raise RequestError(f"The pictures of a batch must agree in {differing[0]}.")
@@ -340,6 +440,10 @@ class StableDiffusion:
         width, height = request.width, request.height
         _, latent_height, latent_width = self.painter.latent_shape(request)
         together = min(request.batch_size, request.num_images)
+        if request.tiled_diffusion is not None:
+            window = self.painter.window(request.tiled_diffusion)
+            latent_height, latent_width = min(latent_height, window), min(latent_width, window)
+            together *= request.tiled_diffusion.at_once
         rows = together * (num_parts + (num_parts > 1 or request.guidance_scale != 1))
         needed = unet_bytes(self.spec.unet, latent_width, latent_height, rows, self.compute.dtype)
         require(

@@ -56,6 +56,13 @@ class StageHashes(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"place {self.place} of {self.batch_size} pictures")
         return self
 
+    def followed_by(self, second: StageHashes) -> StageHashes:
+        """Those of a picture that went through two passes: steps count on; the end is the second's."""
+        before = max(self.steps, default=0)
+        steps = self.steps | {before + number: digest for number, digest in second.steps.items()}
+        last = {name: getattr(second, name) for name in ("latent", "pixels", "batch_size", "place")}
+        return self.model_copy(update={"steps": steps, **last})
+
     def first_difference(self, other: StageHashes) -> str | None:
         """The first stage in which the two differ, in words; None where all that both kept agree."""
         common = sorted(self.steps.keys() & other.steps.keys())

@@ -1,14 +1,16 @@
 """What a training will need, before it begins: memory, arithmetic and time.
 
-Memory and arithmetic are found by going through a whole step, forward and backward, with PyTorch's fake tensors, which
-have shapes and no numbers: as exact as counting, in seconds, and without the memory. Not counted is what single
-operations need inside, and what the program itself does.
+Memory and arithmetic of denoising are found by going through a whole step, forward and backward, with PyTorch's fake
+tensors, which have shapes and no numbers: as exact as counting, in seconds, and without the memory. Trainees that look
+at numbers on their way (autoencoders, CLIP) go through a real step instead. Not counted is what single operations need
+inside, and what the program itself does.
 """
 
 import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -51,7 +53,7 @@ class Estimate:
 
 
 def estimate(
-    trainee: Denoising,
+    trainee: Any,
     batch: Batch,
     optimizer: OptimizerSettings,
     *,
@@ -65,7 +67,8 @@ def estimate(
     """
     parameters, trained = list(trainee.parameters()), [p for p in trainee.parameters() if p.requires_grad]
     count = sum(p.numel() for p in trained)
-    peak, flops = _fake_step(trainee, batch, autocast, micro_batches=min(accumulation, 2))
+    step = _fake_step if isinstance(trainee, Denoising) else _real_step
+    peak, flops = step(trainee, batch, autocast, micro_batches=min(accumulation, 2))
     return Estimate(
         parameters=sum(p.numel() for p in parameters),
         trained=count,
@@ -77,12 +80,12 @@ def estimate(
     )
 
 
-def seconds_per_step(trainee: Denoising, batch: Batch, *, autocast: torch.dtype | None = None) -> float:
+def seconds_per_step(trainee: Any, batch: Batch, *, autocast: torch.dtype | None = None) -> float:
     """The time of one forward and backward pass, measured on the second of two; leaves no gradients behind."""
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()
-        with torch.autocast(trainee.device.type, autocast, enabled=autocast is not None):
+        with torch.autocast(_device(trainee).type, autocast, enabled=autocast is not None):
             loss = trainee(batch).mean()
         loss.backward()
         loss.item()  # waits for the device
@@ -117,6 +120,21 @@ def _fake_step(
                 # Not tied: a network is known by two names, and would be put back under one of them only
                 torch.func.functional_call(step, state, (batch, noised), tie_weights=False)
     return accounts.peak, accounts.flops // micro_batches
+
+
+def _real_step(trainee: Any, batch: Batch, autocast: torch.dtype | None, *, micro_batches: int) -> tuple[int, int]:
+    """The same of a step that is really made; leaves no gradients behind."""
+    with _Accounts(chain(trainee.parameters(), trainee.buffers())) as accounts:
+        for _ in range(micro_batches):
+            with torch.autocast(_device(trainee).type, autocast, enabled=autocast is not None):
+                losses = trainee(batch)
+            losses.mean().backward()
+    trainee.zero_grad(set_to_none=True)
+    return accounts.peak, accounts.flops // micro_batches
+
+
+def _device(trainee: nn.Module) -> torch.device:
+    return next(trainee.parameters()).device
 
 
 class _Step(nn.Module):

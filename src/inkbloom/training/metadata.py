@@ -7,13 +7,10 @@ JSON; of paths it has the names only, since files are given away.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from inkbloom.checkpoints import LoadedModel
 from inkbloom.checkpoints.hashes import old_hash
@@ -23,7 +20,7 @@ from inkbloom.training.autoencoder.settings import AutoencoderSettings
 from inkbloom.training.control import ControlNetSettings
 from inkbloom.training.data.buckets import Buckets
 from inkbloom.training.data.survey import Survey
-from inkbloom.training.recipes import DiffusionRecipe, Recipe, sections
+from inkbloom.training.recipes import DiffusionRecipe, Recipe, as_config
 from inkbloom.training.text_encoder import TextEncoderSettings
 
 CONFIG_KEY = "inkbloom.config"
@@ -72,7 +69,7 @@ _KOHYA = {
 
 def result_metadata(recipe: Recipe, model: LoadedModel | None, survey: Survey) -> dict[str, str]:
     """The metadata of what `recipe` made of `model`, None where it was from nothing, with the data of `survey`."""
-    config = _config(recipe)
+    config = as_config(recipe)
     facts = _modelspec(recipe, model, survey) | survey.metadata()
     facts |= {kohya: str(config[ours]) for kohya, ours in _KOHYA.items() if config.get(ours) is not None}
     facts["ss_mixed_precision"] = {"fp32": "no"}.get(recipe.run.precision, recipe.run.precision)
@@ -122,19 +119,3 @@ def _base(path: Path | None) -> dict[str, str]:
         return {"ss_sd_model_name": path.name}
     hashes = {"ss_sd_model_hash": old_hash(path), "ss_new_sd_model_hash": file_hash(path)}
     return {"ss_sd_model_name": path.name} | hashes
-
-
-def _config(recipe: Recipe) -> dict[str, Any]:
-    """All fields by name, flat and without folders."""
-    flat: dict[str, Any] = {"kind": recipe.kind}
-    for section in sections(recipe).values():
-        flat |= {field.name: _plain(getattr(section, field.name)) for field in dataclasses.fields(section)}
-    return flat
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return value.name
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, tuple | list) else value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from inkbloom.core.errors import TrainingError, nearest
+from inkbloom.core.errors import TrainingError
 from inkbloom.training.adapters.settings import EmbeddingSettings, HypernetworkSettings, LoraSettings
 from inkbloom.training.autoencoder.settings import AutoencoderSettings
 from inkbloom.training.control import ControlNetSettings
@@ -99,22 +99,16 @@ def sections(recipe: Recipe) -> dict[str, Any]:
 
 
 def as_config(recipe: Recipe) -> dict[str, Any]:
-    """All fields by name, flat, as resume compares them and the result's metadata keep them."""
+    """All fields by name, flat, as resume compares them and results keep them; of paths only the last name."""
     flat: dict[str, Any] = {"kind": recipe.kind}
     for section in sections(recipe).values():
-        flat |= {name: _plain(value) for name, value in dataclasses.asdict(section).items()}
+        flat |= {each.name: _plain(getattr(section, each.name)) for each in dataclasses.fields(section)}
     return flat
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
-        return str(value)
+        return value.name
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, tuple | list) else value
-
-
-def required(kind: str, known: tuple[str, ...]) -> None:
-    """`TrainingError` unless the kind is known."""
-    if kind not in known:
-        raise TrainingError(f'Unknown kind of training "{kind}".{nearest(kind, known)}')

@@ -22,6 +22,7 @@ from inkbloom.training.adapters.lora import LoraTraining
 from inkbloom.training.adapters.results import save_embeddings, save_hypernetwork, save_lora
 from inkbloom.training.adapters.settings import EmbeddingSettings, HypernetworkSettings, LoraSettings
 from inkbloom.training.autoencoder.job import AutoencoderJob
+from inkbloom.training.batches import Batch
 from inkbloom.training.control import ControlNetSettings, ControlNetTraining, save_control
 from inkbloom.training.data.buckets import ModelSizes
 from inkbloom.training.data.dataset import Dataset
@@ -81,34 +82,39 @@ class Training:
     def budget(self) -> Budget:
         return self.recipe.run.budget(self.data.steps_per_epoch)
 
-    def estimate(self) -> Estimate | None:
-        """What one micro-batch of this process needs; None for trainings that are not of denoising."""
-        trainee = self.job.trainee
-        if not isinstance(trainee, Denoising):
-            return None
+    def estimate(self) -> Estimate:
+        """What one micro-batch of this process needs."""
         return estimate(
-            trainee,
-            self.data.batch(0, self.job.parts[0]),
+            self.job.trainee,
+            self._micro_batch(),
             self.recipe.optimizer,
-            autocast=None if self.recipe.run.precision == "fp32" else DTYPES[self.recipe.run.precision],
+            autocast=self._autocast,
             accumulation=self.recipe.run.accumulation,
             averaged=self.recipe.run.ema_decay > 0,
         )
 
-    def seconds_per_step(self) -> float | None:
-        """Measured on one micro-batch, for all of a step; None where `estimate` is."""
-        trainee, precision = self.job.trainee, self.recipe.run.precision
-        if not isinstance(trainee, Denoising):
-            return None
-        batch = self.data.batch(0, self.job.parts[0])
-        autocast = None if precision == "fp32" else DTYPES[precision]
-        return len(self.job.parts) * seconds_per_step(trainee, batch, autocast=autocast)
+    def seconds_per_step(self) -> float:
+        """Measured on one micro-batch, for all of a step."""
+        seconds = seconds_per_step(self.job.trainee, self._micro_batch(), autocast=self._autocast)
+        return len(self.job.parts) * seconds
+
+    def _micro_batch(self) -> Batch:
+        return self.data.batch(0, self.job.parts[0])
+
+    @property
+    def _autocast(self) -> torch.dtype | None:
+        precision = self.recipe.run.precision
+        return None if precision == "fp32" else DTYPES[precision]
+
+    def encode(self, on_progress: OnProgress = ignore) -> None:
+        """Fill the cache of latents, where there is one; `run` does it too."""
+        self.data.prepare(rank=self.world.rank, world=self.world.size, on_progress=on_progress)
+        self.world.wait()
 
     def run(
         self,
         *,
         stop: Callable[[], bool] = lambda: False,
-        on_preparing: OnProgress = ignore,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_samples: Callable[[int, Job], None] = lambda step, job: None,
         on_warning: Callable[[str], None] = lambda warning: None,
@@ -118,8 +124,7 @@ class Training:
         Raises as `loop.run`, and `OutputError` where the result cannot be written.
         """
         settings, data, world = self.recipe.run, self.recipe.data, self.world
-        self.data.prepare(rank=world.rank, world=world.size, on_progress=on_preparing)
-        world.wait()
+        self.encode()
         with Loader(self.data, threads=data.loader_threads, ahead=data.loader_ahead) as loader:
             self.job.batches = loader
             run(
@@ -142,29 +147,27 @@ class Training:
 
     def _write(self) -> list[Path]:
         recipe, trainee = self.recipe, self.job.trainee
-        folder, name, dtype = self.folder, recipe.model.name, DTYPES[recipe.model.result_precision]
+        dtype = DTYPES[recipe.model.result_precision]
         metadata = result_metadata(recipe, self.model, self.survey)
+        path = self.folder / (recipe.model.name + ("" if recipe.model.as_folder else ".safetensors"))
         match trainee:
-            case LoraTraining():
-                path = folder / f"{name}.safetensors"
-                save_lora(path, trainee, metadata, dtype=dtype)
             case EmbeddingTraining():
-                return save_embeddings(folder, trainee, metadata)
+                return save_embeddings(self.folder, trainee, metadata)
+            case LoraTraining():
+                path = path.with_name(f"{recipe.model.name}.safetensors")
+                save_lora(path, trainee, metadata, dtype=dtype)
             case HypernetworkTraining():
-                path = folder / f"{name}.pt"
+                path = path.with_name(f"{recipe.model.name}.pt")
                 save_hypernetwork(path, trainee, metadata, step=recipe.run.steps or 0)
+            case Contrastive():
+                path = path.with_name(recipe.model.name)
+                save_text_encoder(path, trainee, metadata, dtype=dtype)
             case ControlNetTraining():
-                path = folder / (name if recipe.model.as_folder else f"{name}.safetensors")
                 save_control(path, trainee, metadata, dtype=dtype)
             case Finetuning():
-                path = folder / (name if recipe.model.as_folder else f"{name}.safetensors")
                 save_model(path, trainee, metadata, dtype=dtype)
-            case Contrastive():
-                path = folder / name
-                save_text_encoder(path, trainee, metadata, dtype=dtype)
             case _:
                 assert isinstance(self.job, AutoencoderJob)
-                path = folder / (name if recipe.model.as_folder else f"{name}.safetensors")
                 self.job.save(path, size=self.survey.buckets[0][0], metadata=metadata, dtype=dtype)
         return [path]
 

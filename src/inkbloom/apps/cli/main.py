@@ -14,13 +14,19 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 
 import inkbloom
 from inkbloom.apps.cli.autoencode import autoencode
+from inkbloom.apps.cli.batch import batch
 from inkbloom.apps.cli.control import preprocess
 from inkbloom.apps.cli.convert import convert
+from inkbloom.apps.cli.img2img import img2img
+from inkbloom.apps.cli.decode import decode
 from inkbloom.apps.cli.info import info
+from inkbloom.apps.cli.inpaint import inpaint
+from inkbloom.apps.cli.invert import invert
 from inkbloom.apps.cli.list import list_
 from inkbloom.apps.cli.lora import lora
 from inkbloom.apps.cli.merge import merge
 from inkbloom.apps.cli.models import models
+from inkbloom.apps.cli.plot import plot
 from inkbloom.apps.cli.prompt import prompt
 from inkbloom.apps.cli.reproduce import reproduce
 from inkbloom.apps.cli.train import train
@@ -37,6 +43,12 @@ app = App(
 )
 for command in (
     txt2img,
+    img2img,
+    inpaint,
+    invert,
+    plot,
+    batch,
+    decode,
     prompt,
     autoencode,
     info,

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from inkbloom.apps.cli.control import ControlOptions, control_units
-from inkbloom.apps.cli.painting.asking import load_model, paint_request, read_prompts
+from inkbloom.apps.cli.painting.asking import load_model, read_prompts, run_request
 from inkbloom.apps.cli.painting.options import COMPVIS, PaintOptions, switch
 from inkbloom.apps.cli.painting.running import Run
 from inkbloom.core.errors import RequestError
@@ -54,6 +54,6 @@ def txt2img(
             "--ckpt."
         )
     prompts = read_prompts(words, options)
-    request = paint_request(prompts, options, controls=control_units(control))
+    request = run_request(prompts, options, controls=control_units(control))
     model = load_model(options)
     return Run(model, model.resolve(request), prompts, options).paint()

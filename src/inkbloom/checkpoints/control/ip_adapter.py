@@ -65,18 +65,7 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
     """
     folder = Path(folder)
     config = Config(folder / "config.json", _FIXED)
-    width = config.integer("hidden_size")
-    if config.integer("intermediate_size") != 4 * width:
-        raise config.wrong("intermediate_size", f"4 times hidden_size, {4 * width}")
-    activation = config.choose("hidden_act", ("quick_gelu", "gelu"))
-    spec = ClipVisionSpec(
-        image_size=config.integer("image_size"),
-        patch_size=config.integer("patch_size"),
-        width=width,
-        num_layers=config.integer("num_hidden_layers"),
-        num_heads=config.integer("num_attention_heads"),
-        activation="gelu" if activation == "gelu" else "quick_gelu",
-    )
+    spec = read_vision_spec(config)
     with torch.device("meta"):
         encoder = ImageEncoder(spec, config.integer("projection_dim"))
     file = open_weights(folder, "text")  # whose files are named alike
@@ -84,3 +73,19 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
     part = Part(file, {name: name for name in file.shapes})
     fill(encoder, theirs, part, leftovers=_LEFTOVERS, label="image encoder")
     return encoder.requires_grad_(False)
+
+
+def read_vision_spec(config: Config) -> ClipVisionSpec:
+    """CLIP's image tower as a configuration describes it; `CheckpointError` for a field that we cannot follow."""
+    width = config.integer("hidden_size")
+    if config.integer("intermediate_size") != 4 * width:
+        raise config.wrong("intermediate_size", f"4 times hidden_size, {4 * width}")
+    activation = config.choose("hidden_act", ("quick_gelu", "gelu"))
+    return ClipVisionSpec(
+        image_size=config.integer("image_size"),
+        patch_size=config.integer("patch_size"),
+        width=width,
+        num_layers=config.integer("num_hidden_layers"),
+        num_heads=config.integer("num_attention_heads"),
+        activation="gelu" if activation == "gelu" else "quick_gelu",
+    )

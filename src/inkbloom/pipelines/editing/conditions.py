@@ -7,12 +7,12 @@ import torch
 
 from inkbloom.core.types import Conditioning, Float, Latent, Tensor
 from inkbloom.families.spec import ModelSpec
-from inkbloom.models.unet import UNSTEERED, UNet
-from inkbloom.nn.steering import Steering
+from inkbloom.nn.steering import UNSTEERED, Steering
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.editing.canvas import Canvas
 from inkbloom.pipelines.pictures import from_pictures
 from inkbloom.pipelines.request import ResolvedRequest
+from inkbloom.sampling.control import SteerableModel
 from inkbloom.sampling.editing import latent_mask
 
 Purpose = Literal["prompt", "inpaint", "instruct"]
@@ -22,7 +22,7 @@ Purpose = Literal["prompt", "inpaint", "instruct"]
 class WithChannels:
     """A U-Net that is given further channels behind those of the latent."""
 
-    network: UNet
+    network: SteerableModel
     channels: Float[Tensor, "1 channels latent_height latent_width"]
 
     def __call__(

@@ -74,7 +74,7 @@ def pixel_hash(picture: PILImage.Image) -> str:
 
 
 class NoiseSource(BaseModel, frozen=True, extra="forbid"):
-    """The initial noise of a picture, as `pipelines.inversion` finds and writes it. A path or its own JSON makes one."""
+    """The initial noise of a picture, as `pipelines.inversion` writes it. A path or its own JSON makes one."""
 
     path: str = Field(description="a .safetensors file")
     sha256: str | None = Field(None, description="of the file, the first 16 digits; filled when it is opened")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import inkbloom
+from inkbloom.pipelines.metadata.editing import EDITING_KEYS, editing_settings, editing_values, seed_values
 from inkbloom.pipelines.metadata.names import sampler_name, schedule_name
 from inkbloom.pipelines.metadata.record import (
     Metadata,
@@ -53,6 +54,7 @@ _READ = {
     *("Hypernet", "Hypernet strength", *_HASH_KEYS),
     *_OPTION_KEYS.values(),
     *_SIGMA_KEYS.values(),
+    *EDITING_KEYS,
 }
 _HARMLESS = {
     # They describe, or name what the prompt asks for anyway
@@ -151,6 +153,7 @@ def read_infotext(text: str) -> Metadata | None:
         sampler, _, schedule = sampler.partition(" ")
     eta = "Eta DDIM" if sampler_name(sampler or "").startswith("DDIM") else "Eta"
     options = {name: values.get(key) for name, key in {"eta": eta, **_OPTION_KEYS}.items()}
+    told: list[str] = []
     settings: dict[str, Any] = {
         "steps": values.get("Steps"),
         "sampler": sampler_name(sampler) if sampler else None,
@@ -170,12 +173,15 @@ def read_infotext(text: str) -> Metadata | None:
         "noise_source": "cpu" if values["RNG"].upper() == "CPU" else "nv",
         "sampler_options": {name: value for name, value in options.items() if value is not None},
         **{name: values.get(key) for name, key in _SIGMA_KEYS.items()},
+        **editing_settings(values, told),
         "dialect": "comfy" if program.startswith(_LIKE_COMFYUI) else None,
         "a1111_hashes": {
             f"{kind}{name}": digits for key, kind in _HASH_KEYS.items() for name, digits in _named(pairs.get(key, ""))
         },
     }
-    warnings = [f'"{key}: {shortened(pairs[key], 60)}" has no counterpart here.' for key in pairs if key not in _KNOWN]
+    warnings = told + [
+        f'"{key}: {shortened(pairs[key], 60)}" has no counterpart here.' for key in pairs if key not in _KNOWN
+    ]
     prompts = mapping_of((parse_json(pairs.get("SDCPP")) or {}).get("prompt"))  # exact, where the text may not be
     return make_metadata(
         program,
@@ -259,10 +265,12 @@ def _values(request: ResolvedRequest, with_prompt: bool) -> dict[str, str | floa
         "Size": f"{request.width}x{request.height}",
         "Model hash": request.model_hash,
         "Model": request.model,
+        **seed_values(request),
         "VAE hash": request.vae_hash,
         "VAE": request.vae,
         "Clip skip": request.clip_skip if request.clip_skip > 1 else None,
         "ENSD": request.eta_noise_seed_delta or None,
+        **editing_values(request),
         "RNG": request.noise_source.upper(),
         **(_hash_lists(request) if with_prompt else {}),
         "Emphasis": request.emphasis if request.emphasis != "Original" and has_brackets else None,

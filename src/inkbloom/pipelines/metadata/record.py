@@ -18,6 +18,10 @@ MAX_NETWORKS, MAX_NAME_LENGTH = 50, 200
 """A hostile text could make any number of any length."""
 
 
+_TOGETHER = {"seed_width": "seed_height", "seed_height": "seed_width"}
+"""Fields of which none can be without the other."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
     """What a picture tells of how it was made."""
@@ -61,6 +65,8 @@ def make_metadata(
         if value is None:
             continue
         beside = {"sampler": usable["sampler"]} if name == "schedule" and "sampler" in usable else {}
+        if name in _TOGETHER:
+            beside = {_TOGETHER[name]: settings.get(_TOGETHER[name])}
         problem = _problem(**beside, **{name: value})
         if problem is None:
             usable[name] = value

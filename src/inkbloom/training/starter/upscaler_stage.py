@@ -26,7 +26,7 @@ from inkbloom.training.starter.scenes import BASE_SIZE, Scene, render, sample_sc
 from inkbloom.training.upscaler import Pairs, UpscalerJob, mean_psnr
 
 NUM_SCENES = 512
-NUM_HELD_OUT = 24
+NUM_HELD_OUT = 12
 BATCH_SIZE = 16
 CROP = 32
 RATE = LearningRate(peak=1e-3, warmup_steps=50, decay_from=0.4, floor=0.01)
@@ -60,7 +60,7 @@ def train_upscaler(
     pairs = scene_pairs(sample_scenes(num_scenes, seed=seed))
     held_out = scene_pairs(sample_scenes(num_held_out, seed=seed + 1, held_out=True))
     job = UpscalerJob(network, pairs, held_out, learner, batch_size=BATCH_SIZE, crop=CROP, seed=seed)
-    run(job, folder, budget, RATE, pace=Pace(evaluate=Every(seconds=240.0)), on_progress=on_progress)
+    run(job, folder, budget, RATE, pace=Pace(evaluate=Every()), on_progress=on_progress)
     path = folder / "starter-upscaler.safetensors"
     with averaged(network, learner.ema):
         save_upscaler(path, network, title="starter-upscaler")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inkbloom.apps.cli.painting.options import PaintOptions
+from inkbloom.apps.cli.painting.options import PaintOptions, RequestOptions
 from inkbloom.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -38,13 +38,19 @@ def _prompts_in(path: Path) -> list[str]:
     return prompts
 
 
-def paint_request(prompts: list[str], options: PaintOptions, **more: Any) -> GenerationRequest:
+def run_request(prompts: list[str], options: PaintOptions, **more: Any) -> GenerationRequest:
     """The request of a whole run; `more` are the fields that a command has beside these."""
+    counts = {"num_images": options.n_iter * len(prompts), "batch_size": options.n_samples}
+    return paint_request(prompts[0], options, **counts, **more)
+
+
+def paint_request(prompt: str, options: RequestOptions, **more: Any) -> GenerationRequest:
+    """The request of one prompt; `more` are the fields that a command has beside these."""
     from inkbloom.pipelines.request import GenerationRequest
 
     seed_width, seed_height = options.seed_resize or (None, None)
     fields = {
-        "prompt": prompts[0],
+        "prompt": prompt,
         "negative_prompt": options.negative_prompt,
         "dialect": options.dialect,
         "emphasis": options.emphasis,
@@ -59,27 +65,27 @@ def paint_request(prompts: list[str], options: PaintOptions, **more: Any) -> Gen
         "guidance_rescale": options.guidance_rescale,
         "clip_skip": options.clip_skip,
         "seed": options.seed,
-        "num_images": options.n_iter * len(prompts),
-        "batch_size": options.n_samples,
         "variation_seed": options.variation_seed,
         "variation_strength": options.variation_strength,
         "seed_width": seed_width,
         "seed_height": seed_height,
         "tiling": options.tiling,
         "init_noise": options.noise,
+        "watermark": options.watermark,
+        "safety_checker": options.safety_checker,
         "noise_source": options.noise_source,
     }
     return GenerationRequest(**fields | more)
 
 
-def _sampler(options: PaintOptions) -> str | None:
+def _sampler(options: RequestOptions) -> str | None:
     flag = "--dpm_solver" if options.dpm_solver else "--plms" if options.plms else None
     if flag and options.sampler is not None:
         raise RequestError(f'{flag} and --sampler "{options.sampler}" both name a sampler; give one of them.')
     return {"--dpm_solver": "DPM-Solver", "--plms": "PLMS", None: options.sampler}[flag]
 
 
-def _sampler_options(options: PaintOptions) -> dict[str, OptionValue]:
+def _sampler_options(options: RequestOptions) -> dict[str, OptionValue]:
     found: dict[str, OptionValue] = {}
     for pair in options.sampler_option:
         name, equals, value = pair.partition("=")
@@ -103,13 +109,13 @@ def _plain_value(text: str) -> OptionValue:
     return text
 
 
-def _dtype(options: PaintOptions) -> str | None:
+def _dtype(options: RequestOptions) -> str | None:
     if options.precision == "full" and options.dtype not in (None, "float32"):
         raise RequestError(f"--precision full means float32, but --dtype is {options.dtype}; give one of them.")
     return "float32" if options.precision == "full" else options.dtype
 
 
-def load_model(options: PaintOptions) -> StableDiffusion:
+def load_model(options: RequestOptions) -> StableDiffusion:
     """The model that the options name, as `StableDiffusion.load` says."""
     from inkbloom.apps.cli.storage import open_library
     from inkbloom.pipelines.stable_diffusion import StableDiffusion
@@ -128,7 +134,7 @@ def load_model(options: PaintOptions) -> StableDiffusion:
     return model
 
 
-def _check_latents(model: StableDiffusion, options: PaintOptions) -> None:
+def _check_latents(model: StableDiffusion, options: RequestOptions) -> None:
     facts = {"--C": (options.channels, model.spec.autoencoder.latent_channels)}
     facts["--f"] = (options.factor, model.autoencoder.downscale)
     for flag, (given, own) in facts.items():

@@ -42,13 +42,9 @@ Samples = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class PaintOptions:
-    """What all commands that paint from prompts are told; a command's own class adds to it and has its own defaults."""
+class RequestOptions:
+    """What decides a picture beside its prompt, and the model that paints it."""
 
-    prompt: Annotated[str | None, flag("--prompt", group=COMPVIS, help="What to paint, if not given plainly.")] = None
-    outdir: OutDir = Path("outputs/txt2img-samples")
-    skip_grid: Annotated[bool, switch("--skip_grid", group=COMPVIS, help="Write no grid.")] = False
-    skip_save: Annotated[bool, switch("--skip_save", group=COMPVIS, help="Write no single pictures.")] = False
     steps: Annotated[
         int | None,
         flag("--ddim_steps", "--steps", group=COMPVIS, help="Sampling steps. [default: the model's; 50 for SD 1]"),
@@ -57,16 +53,12 @@ class PaintOptions:
     dpm_solver: Annotated[
         bool, switch("--dpm_solver", group=COMPVIS, help="The sampler DPM-Solver; wins over --plms.")
     ] = False
-    fixed_code: Annotated[
-        bool, switch("--fixed_code", group=COMPVIS, help="Start each iteration from the same noise.")
-    ] = False
     eta: Annotated[
         float | None,
         flag(
             "--ddim_eta", "--eta", group=COMPVIS, help="Noise of DDIM and ancestral samplers. [default: the sampler's]"
         ),
     ] = None
-    n_iter: Iterations = 2
     height: Annotated[
         int | None, flag("--H", "--height", group=COMPVIS, help="Pixels. [default: the model's; 512 for SD 1]")
     ] = None
@@ -80,19 +72,11 @@ class PaintOptions:
         int | None,
         flag("--f", group=COMPVIS, help="Pixels a latent point; must be the model's. [default: the model's]"),
     ] = None
-    n_samples: Samples = 3
-    n_rows: Annotated[
-        int,
-        flag("--n_rows", group=COMPVIS, validator=validators.Number(gte=0), help="Grid columns; 0 means n_samples."),
-    ] = 0
     scale: Annotated[
         float | None,
         flag(
             "--scale", "--guidance-scale", group=COMPVIS, help="Guidance; 1 = off. [default: the model's; 7.5 for SD 1]"
         ),
-    ] = None
-    from_file: Annotated[
-        Path | None, flag("--from-file", group=COMPVIS, help="Prompts, one a line; each is painted n_iter times.")
     ] = None
     config: Annotated[
         Path | None, flag("--config", group=COMPVIS, help="CompVis YAML of the model. [default: read off the file]")
@@ -125,26 +109,6 @@ class PaintOptions:
         Literal["merge", "live"],
         flag("--lora-application", group=MODERN, help="Merge LoRAs into the weights, or keep them live beside them."),
     ] = "merge"
-    style: Annotated[
-        tuple[str, ...],
-        flag("--style", group=MODERN, negative_iterable="", help="A style to put around the prompts; repeatable."),
-    ] = field(default=())
-    styles_file: Annotated[
-        tuple[Path, ...],
-        flag("--styles-file", group=MODERN, negative_iterable="", help="Where styles are read from; repeatable."),
-    ] = (Path("styles.csv"),)
-    variants: Annotated[
-        bool, switch("--variants", group=MODERN, help="Choose one of {a|b}, for each picture by its seed.")
-    ] = False
-    wildcards: Annotated[
-        tuple[Path, ...],
-        flag(
-            "--wildcards",
-            group=MODERN,
-            negative_iterable="",
-            help="A folder of files for `__name__`; turns on --variants; repeatable.",
-        ),
-    ] = field(default=())
     models_dir: Annotated[
         Path,
         flag(
@@ -184,17 +148,16 @@ class PaintOptions:
         str | None,
         flag("--dtype", group=MODERN, help="float32, bfloat16 or float16. [default: what suits the device]"),
     ] = None
-    format: Annotated[
-        Literal["png", "jpg", "webp", "avif"],
-        flag("--format", group=MODERN, help="Of the single pictures; all carry how they were made."),
-    ] = "png"
-    privacy: Annotated[
-        Literal["full", "without-prompt", "hash-only", "none"],
-        flag("--privacy", group=MODERN, help="How much the pictures tell; `inkbloom verify` needs full."),
-    ] = "full"
     ema: Annotated[bool, switch("--ema", group=MODERN, help="Take the averaged weights of a training checkpoint.")] = (
         False
     )
+    watermark: Annotated[
+        bool, switch("--watermark", group=MODERN, help="Add CompVis's invisible watermark; from 256 x 256 pixels on.")
+    ] = False
+    safety_checker: Annotated[
+        bool,
+        switch("--safety_checker", group=MODERN, help="Blacken unsafe pictures; for folders that have a checker."),
+    ] = False
     variation_seed: Annotated[
         int | None, flag("--variation-seed", group=SEEDS, help="Of the noise to go towards. [default: random]")
     ] = None
@@ -212,3 +175,54 @@ class PaintOptions:
     noise: Annotated[
         Path | None, flag("--noise", group=SEEDS, help="Start from the noise that `inkbloom invert` found.")
     ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PaintOptions(RequestOptions):
+    """What all commands that paint prompts in runs are told; a command's own class adds to it, with own defaults."""
+
+    prompt: Annotated[str | None, flag("--prompt", group=COMPVIS, help="What to paint, if not given plainly.")] = None
+    outdir: OutDir = Path("outputs/txt2img-samples")
+    skip_grid: Annotated[bool, switch("--skip_grid", group=COMPVIS, help="Write no grid.")] = False
+    skip_save: Annotated[bool, switch("--skip_save", group=COMPVIS, help="Write no single pictures.")] = False
+    fixed_code: Annotated[
+        bool, switch("--fixed_code", group=COMPVIS, help="Start each iteration from the same noise.")
+    ] = False
+    n_iter: Iterations = 2
+    n_samples: Samples = 3
+    n_rows: Annotated[
+        int,
+        flag("--n_rows", group=COMPVIS, validator=validators.Number(gte=0), help="Grid columns; 0 means n_samples."),
+    ] = 0
+    from_file: Annotated[
+        Path | None, flag("--from-file", group=COMPVIS, help="Prompts, one a line; each is painted n_iter times.")
+    ] = None
+    style: Annotated[
+        tuple[str, ...],
+        flag("--style", group=MODERN, negative_iterable="", help="A style to put around the prompts; repeatable."),
+    ] = field(default=())
+    styles_file: Annotated[
+        tuple[Path, ...],
+        flag("--styles-file", group=MODERN, negative_iterable="", help="Where styles are read from; repeatable."),
+    ] = (Path("styles.csv"),)
+    variants: Annotated[
+        bool, switch("--variants", group=MODERN, help="Choose one of {a|b}, for each picture by its seed.")
+    ] = False
+    wildcards: Annotated[
+        tuple[Path, ...],
+        flag(
+            "--wildcards",
+            group=MODERN,
+            negative_iterable="",
+            help="A folder of files for `__name__`; turns on --variants; repeatable.",
+        ),
+    ] = field(default=())
+    format: Annotated[
+        Literal["png", "jpg", "webp", "avif"],
+        flag("--format", group=MODERN, help="Of the single pictures; all carry how they were made."),
+    ] = "png"
+    privacy: Annotated[
+        Literal["full", "without-prompt", "hash-only", "none"],
+        flag("--privacy", group=MODERN, help="How much the pictures tell; `inkbloom verify` needs full."),
+    ] = "full"

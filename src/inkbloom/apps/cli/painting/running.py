@@ -38,7 +38,7 @@ class Run:
         self.prompts = prompts
         self.options = options
         self.templates = templates(options)
-        self.steps = len(model.painter.sigmas(request)) - 1
+        self.steps = model.num_steps(request)
         self.samples = options.outdir / "samples"
         self.pictures: list[Image] = []
         self.saved: list[Path] = []
@@ -54,7 +54,9 @@ class Run:
     def _paint(self, batches: list[list[ResolvedRequest]]) -> int:
         from inkbloom.apps.cli.progress import step_bar
         from inkbloom.pipelines.saving import numbered, save_picture
+        from inkbloom.pipelines.spool import Spool
 
+        spool = Spool(self.options.outdir / "spool")
         warned: set[str] = set()
         started = time.monotonic()
         try:
@@ -65,6 +67,7 @@ class Run:
                         on_progress=lambda p: show(p.first * self.steps + p.step * len(p.latents)),
                         first=len(self.pictures),
                         num_images=self.request.num_images,
+                        spool=None if self.options.skip_save else spool,
                     )
                     self.pictures += result.images
                     for line in result.warnings:
@@ -78,10 +81,14 @@ class Run:
                         names = numbered(self.samples, pattern, len(list(self.samples.iterdir())))
                         path = save_picture(picture, names, single, stages=stages, privacy=self.options.privacy)
                         self.saved.append(path)
+                    spool.clear()
         except KeyboardInterrupt:
             kept = f" {len(self.saved)} of {self.request.num_images} pictures are kept in {self.samples}."
             print(f"inkbloom: stopped.{kept if self.saved else ''}", file=sys.stderr)
             return 130
+        finally:
+            if spool.files:
+                print(f"inkbloom: {spool.left()}", file=sys.stderr)
         grid = None if self.options.skip_grid else self._save_grid()
         self._report(grid, time.monotonic() - started)
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from inkbloom.apps.cli.progress import step_bar
+from inkbloom.apps.cli.progress import count_bar, step_bar
 from inkbloom.apps.cli.training.recipe_file import to_toml
 from inkbloom.apps.cli.training.samples import SamplePainter
 from inkbloom.apps.cli.training.watching import WatchSettings, watching
@@ -31,7 +31,8 @@ def execute(recipe: Recipe, watch: WatchSettings, *, device: str | None, dry_run
         raise RequestError(f"output {folder} is a file; give a folder.")
     where = choose_compute(device, None).device
     with joined(recipe.run.strategy) as world:
-        training = prepare(recipe, where, world=world, writes=not dry_run)
+        with count_bar() as count:
+            training = prepare(recipe, where, world=world, writes=not dry_run, on_progress=count)
         if world.main:
             print("\n".join(training.survey.findings.lines()))
         if dry_run:
@@ -41,12 +42,15 @@ def execute(recipe: Recipe, watch: WatchSettings, *, device: str | None, dry_run
 
 
 def _train(training: Training, watch: WatchSettings, world: World, folder: Path) -> int:
+    text = to_toml({**sections(training.recipe), "watch": watch})
     if world.main:
         prepare_folder(folder)
-        text = to_toml({**sections(training.recipe), "watch": watch})
-        (folder / RECIPE_FILE).write_text(text, encoding="utf-8")
+        if not (folder / RECIPE_FILE).exists():
+            (folder / RECIPE_FILE).write_text(text, encoding="utf-8")
     board = folder / "tensorboard" if watch.tensorboard and world.main else None
     painter = SamplePainter(training, watch, folder / "samples") if training.model is not None else None
+    with count_bar() as count:
+        training.encode(count)
     try:
         with watching(training.job.name, board) as show, stop_on_signals() as stop:
             files = training.run(
@@ -58,6 +62,8 @@ def _train(training: Training, watch: WatchSettings, world: World, folder: Path)
     except Stopped as error:
         print(f"inkbloom: {error}", file=sys.stderr)
         return 130
+    if world.main:  # what may change when a run goes on, as the steps, is as it was in the end
+        (folder / RECIPE_FILE).write_text(text, encoding="utf-8")
     for file in files:
         print(f"The result is {file}.")
     return 0
@@ -71,19 +77,17 @@ def _print_plan(training: Training) -> None:
     print(f"Parameters: {learning:,} learn, of {sum(p.numel() for p in trainee.parameters()):,} in use.")
     with step_bar("Estimating memory and time", None):
         needs, seconds = training.estimate(), training.seconds_per_step()
-    if needs is not None:
-        parts = {
-            "weights": needs.bytes_weights,
-            "average": needs.bytes_average,
-            "optimizer": needs.bytes_optimizer,
-            "activations and gradients": needs.bytes_activations,
-        }
-        told = ", ".join(f"{name} {_size(count)}" for name, count in parts.items())
-        print(f"Memory: about {_size(needs.bytes_in_all)} a process ({told}).")
+    parts = {
+        "weights": needs.bytes_weights,
+        "average": needs.bytes_average,
+        "optimizer": needs.bytes_optimizer,
+        "activations and gradients": needs.bytes_activations,
+    }
+    told = ", ".join(f"{name} {_size(count)}" for name, count in parts.items())
+    print(f"Memory: about {_size(needs.bytes_in_all)} a process ({told}).")
     steps = training.recipe.run.budget(training.data.steps_per_epoch).steps if _has_budget(training) else None
-    if seconds is not None:
-        whole = f"; {steps} steps take about {seconds * steps / 60:.0f} min" if steps is not None else ""
-        print(f"Time: about {seconds:.2g} s a step here{whole}.")
+    whole = f"; {steps} steps take about {seconds * steps / 60:.0f} min" if steps is not None else ""
+    print(f"Time: about {seconds:.2g} s a step here{whole}.")
 
 
 def _has_budget(training: Training) -> bool:

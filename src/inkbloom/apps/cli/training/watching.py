@@ -62,12 +62,12 @@ def _terminal(console, title: str) -> Iterator[Watcher]:
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("[bold]{task.fields[job]}"), BarColumn(), TextColumn("{task.fields[told]}"))
+    columns = (TextColumn("{task.fields[job]}"), BarColumn(bar_width=16), TextColumn("{task.fields[told]}"))
     with Bar(*columns, console=console, transient=False) as bar:
         task = bar.add_task(title, total=1.0, job=title, told="starts")
 
         def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.part, job=progress.job, told=told(progress))
+            bar.update(task, completed=progress.part, job=progress.job, told=_short(progress))
 
         yield show
 
@@ -92,6 +92,16 @@ def told(progress: Progress) -> str:
     speed = f"{progress.steps_per_second:.2f} steps/s" if examples is None else f"{examples:.1f} samples/s"
     left = _duration(progress.seconds_left)
     return f"step {progress.step}  {metrics}  rate {progress.learning_rate:.2g}  {speed}  {left} left"
+
+
+def _short(progress: Progress) -> str:
+    """What fits beside a bar into 80 columns."""
+    held_out = {name: value for name, value in progress.metrics.items() if name.startswith("held_out")}
+    shown = {"loss": progress.metrics["loss"], **held_out} if "loss" in progress.metrics else progress.metrics
+    metrics = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
+    examples = progress.samples_per_second
+    speed = f"{progress.steps_per_second:.1f} steps/s" if examples is None else f"{examples:.1f}/s"
+    return f"{progress.step} {metrics} rate {progress.learning_rate:.1g} {speed} {_duration(progress.seconds_left)}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""More resolution: enlarging pictures, the high-resolution second pass, tiles."""
