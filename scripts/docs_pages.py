@@ -8,7 +8,8 @@ A page shows a command and its output in a block of its own:
     ```
 
 All commands of a page run one after the other in one empty folder, into which the files go that the page shows in
-blocks with a `:caption:`. The starter lies there as `starter`. Output that differs only in seconds stays as it was.
+blocks with a `:caption:`. The starter lies there as `starter`, and, where a page teaches it something, 8 pictures of a
+hedgehog as `lesson`. Output that differs only in seconds stays as it was.
 
     python scripts/docs_pages.py                     writes all pages
     python scripts/docs_pages.py docs/prompt.md      writes this one
@@ -29,6 +30,7 @@ from pathlib import Path
 
 from inkbloom.apps.cli.main import main as inkbloom
 from inkbloom.families.starter import FOLDER
+from inkbloom.training.starter.teaching import write_lesson
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -85,6 +87,8 @@ def _scratch(files: dict[str, str]) -> Iterator[None]:
     outside = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("starter").symlink_to(FOLDER)
+        if any(name.startswith("lesson/") for name in files):
+            write_lesson(Path("lesson"), "hedgehog")
         for name, text in files.items():
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_text(text, encoding="utf-8")

@@ -54,5 +54,5 @@ def test_steps_are_told_upwards_and_the_input_stays() -> None:
 
 
 def test_unknown_rules() -> None:
-    with pytest.raises(RequestError, match='Unknown inversion rule "dim". Did you mean "ddim"'):
+    with pytest.raises(RequestError, match=r'Unknown inversion rule "dim"\. Did you mean "ddim"'):
         invert(gaussian, torch.zeros(1), SIGMAS, rule="dim")

@@ -30,7 +30,7 @@ _A1111: dict[str, tuple[str, ...]] = {
     "embeddings": ("embeddings",),
     "hypernetworks": ("hypernetworks",),
     "controlnet": ("ControlNet",),
-    "upscale_models": ("ESRGAN", "RealESRGAN", "DAT", "HAT", "SwinIR", "ScuNET"),
+    "upscale_models": ("ESRGAN", "RealESRGAN", "DAT", "HAT", "SwinIR", "ScuNET", "GFPGAN"),
     "vae_approx": ("VAE-approx", "VAE-taesd"),
 }
 _COMFYUI: dict[str, tuple[str, ...]] = {

@@ -20,18 +20,18 @@ Weights = Callable[[int, int], Float[Tensor, "length"]]
 _VARIANCE = 0.01
 
 
-def ramp(length: int, overlap: int) -> Float[Tensor, "length"]:
+def ramp(length: int, overlap: int) -> Float[Tensor, length]:
     """Rises from almost 0 to 1 over the overlap, and falls again: neighbours pass over into each other linearly."""
     place = torch.arange(length) + 0.5
     return (torch.minimum(place, length - place) / max(overlap, 1)).clamp(max=1.0)
 
 
-def even(length: int, overlap: int) -> Float[Tensor, "length"]:
+def even(length: int, overlap: int) -> Float[Tensor, length]:
     """All the same: overlapping windows are averaged (Bar-Tal et al. 2023, Eq. 5)."""
     return torch.ones(length)
 
 
-def bell(length: int, overlap: int) -> Float[Tensor, "length"]:
+def bell(length: int, overlap: int) -> Float[Tensor, length]:
     """A Gaussian around the middle, of variance 0.01 in units of the window (Jiménez 2023, section 4.2)."""
     place = (torch.arange(length) - (length - 1) / 2) / length
     return torch.exp(-place.square() / (2 * _VARIANCE))
@@ -50,7 +50,7 @@ def starts(length: int, size: int, overlap: int, step: int = 1) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
-    """How to cut: windows of `size` x `size`, or smaller where the whole is. `RequestError` where they cannot overlap so.
+    """How to cut: windows of `size` x `size`, or smaller where the whole is. `RequestError` for an impossible overlap.
 
     Windows begin at multiples of `step`. Axes that `wrap` go on at the other end.
     """
@@ -64,7 +64,9 @@ class Tiling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < self.size:
-            raise RequestError(f"Tiles of {self.size} cannot overlap by {self.overlap}; allowed are 0 to {self.size - 1}.")
+            raise RequestError(
+                f"Tiles of {self.size} cannot overlap by {self.overlap}; allowed are 0 to {self.size - 1}."
+            )
 
     def windows(self, height: int, width: int) -> list[tuple[slice, slice]]:
         """Rows and columns of each window, all of one size, from the top left to the bottom right."""

@@ -41,7 +41,9 @@ class Upscaler(nn.Module):
         self.spec = spec
         self.first = nn.Conv2d(3, spec.channels, 3, padding=1)
         self.blocks = nn.ModuleList(Block(spec.channels) for _ in range(spec.num_blocks))
-        self.heads = nn.ModuleDict({str(scale): nn.Conv2d(spec.channels, 3 * scale**2, 3, padding=1) for scale in SCALES})
+        self.heads = nn.ModuleDict(
+            {str(scale): nn.Conv2d(spec.channels, 3 * scale**2, 3, padding=1) for scale in SCALES}
+        )
         for head in self.heads.values():  # so that training begins at the bicubic enlargement
             assert isinstance(head, nn.Conv2d)
             nn.init.zeros_(head.weight)

@@ -46,8 +46,8 @@ def invert(
     """Find the noise of a picture under a prompt.
 
     Where the request leaves it open, the sampler is DDIM and guidance is off (1), since what is guided is far from
-    straight. `rounds` are corrections of each step, one more call each (`sampling.inversion.invert`). `RequestError` for
-    a sampler that cannot be inverted.
+    straight. `rounds` are corrections of each step, one more call each (`sampling.inversion.invert`). `RequestError`
+    for a sampler that cannot be inverted.
     """
     given = {"init_image": PictureSource.of(picture), "mask_image": None, "init_noise": None, "strength": 1.0}
     given |= {"sampler": request.sampler or "DDIM", "num_images": 1, "variation_strength": 0.0}

@@ -86,13 +86,14 @@ class Painter:
         conditions: Sequence[PictureConditions],
         on_step: OnStep,
         spool: Spool | None = None,
+        begin: Latent | None = None,
     ) -> Painted:
-        """Paint requests that differ in prompts and seeds alone.
+        """Paint requests that differ in prompts and seeds alone, from the scaled latents `begin` where it is given.
 
         The latents are written to the spool before they are decoded.
         """
         with seamless(requests[0].tiling):
-            return self._paint(requests, conditions, on_step, spool)
+            return self._paint(requests, conditions, on_step, spool, begin)
 
     def _paint(
         self,
@@ -100,6 +101,7 @@ class Painter:
         conditions: Sequence[PictureConditions],
         on_step: OnStep,
         spool: Spool | None,
+        begin: Latent | None,
     ) -> Painted:
         request = requests[0]
         stages = StageRecorder(len(requests), self.compute.device)
@@ -238,9 +240,7 @@ class Painter:
             )
         return noise
 
-    def _start(
-        self, request: ResolvedRequest, canvas: Canvas | None, noise: ImageNoise, begin: Latent | None
-    ) -> Start:
+    def _start(self, request: ResolvedRequest, canvas: Canvas | None, noise: ImageNoise, begin: Latent | None) -> Start:
         sigmas = self.sigmas(request, begun=begin is not None)
         if canvas is None:
             return Start(sigmas=sigmas, init=begin)

@@ -440,11 +440,11 @@ class StableDiffusion:
         width, height = request.width, request.height
         _, latent_height, latent_width = self.painter.latent_shape(request)
         together = min(request.batch_size, request.num_images)
+        rows = together * (num_parts + (num_parts > 1 or request.guidance_scale != 1))
         if request.tiled_diffusion is not None:
             window = self.painter.window(request.tiled_diffusion)
             latent_height, latent_width = min(latent_height, window), min(latent_width, window)
-            together *= request.tiled_diffusion.at_once
-        rows = together * (num_parts + (num_parts > 1 or request.guidance_scale != 1))
+            rows *= request.tiled_diffusion.at_once
         needed = unet_bytes(self.spec.unet, latent_width, latent_height, rows, self.compute.dtype)
         require(
             needed, available_bytes(self.compute.device), f"Painting {together} of {width} x {height} pixels at once"

@@ -3,7 +3,8 @@
 The U channel of YUV goes through one level of Haar wavelets. Each 4 x 4 block of the low band, row by row, carries one
 bit, all bits again and again: the coefficient of largest magnitude but the first becomes, in units of `SCALE`,
 n + 0.25 for a 0 and n + 0.75 for a 1. A reader takes the vote of all blocks of a bit. (The name promises a cosine
-transform, which that method never makes.) It survives PNG, and mild JPEG; cropping and resizing destroy it.
+transform, which that method never makes.) It survives PNG; cropping and resizing destroy it. Where a picture is all of
+the purest blue, U has no room for it.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def read_watermark(picture: PILImage.Image, length: int = len(MARK)) -> bytes:
     votes = (np.abs(value) % SCALE > 0.5 * SCALE).ravel()
     number = np.arange(votes.size) % (8 * length)
     share = np.bincount(number, votes, 8 * length) / np.bincount(number, minlength=8 * length)
-    return np.packbits(share > 0.5).tobytes()
+    return np.packbits(share * 255 > 127).tobytes()  # so does the library: a draw is a 1
 
 
 def _u(rgb: Plane) -> Plane:

@@ -37,7 +37,7 @@ class TiledModel:
     at_once: int = 4
 
     def __call__(
-        self, x: Latent, t: Float[Tensor, "batch"], conditioning: Conditioning, steering: Steering = UNSTEERED, /
+        self, x: Latent, t: Float[Tensor, batch], conditioning: Conditioning, steering: Steering = UNSTEERED, /
     ) -> Latent:
         """As the network's own; a steering belongs to the whole picture, so there may be none."""
         assert steering is UNSTEERED

@@ -111,4 +111,7 @@ def test_a_picture_changed_since_cannot_be_verified(run, tiny_file: Path, tmp_pa
     assert run("img2img", "", "--init-img", photo, "--ckpt", tiny_file, "--outdir", tmp_path / "out", *QUICK)[0] == 0
     PILImage.new("RGB", (70, 50)).save(photo)
     code, _, err = run("verify", tmp_path / "out/samples/00000.png", "--ckpt", tiny_file)
-    assert (code, err) == (2, f'inkbloom: "{photo}" is no longer the picture that was meant: its pixels have changed.\n')
+    assert (code, err) == (
+        2,
+        f'inkbloom: "{photo}" is no longer the picture that was meant: its pixels have changed.\n',
+    )

@@ -53,7 +53,9 @@ def test_a_bad_picture_does_not_stop_the_rest(run, tiny_file: Path, tmp_path: Pa
     code, said, err = run("inpaint", "--indir", tmp_path, "--outdir", out, "--ckpt", tiny_file, *QUICK)
     assert (code, said) == (2, f"Inpainted 1 of 3 pictures into {out}.\n")
     lines = err.splitlines()
-    assert lines[0].startswith(f'inkbloom: a.png: "{tmp_path / "a.png"}" is not a picture in a format that Pillow reads')
+    assert lines[0].startswith(
+        f'inkbloom: a.png: "{tmp_path / "a.png"}" is not a picture in a format that Pillow reads'
+    )
     assert lines[1] == f'inkbloom: b.png: There is no picture "{tmp_path / "b.png"}".'
     assert (out / "c.png").exists()
 

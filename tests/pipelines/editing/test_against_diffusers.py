@@ -63,9 +63,7 @@ def error(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 def test_img2img(model, picture, tiny_folder: Path, sampler: str, strength: float) -> None:
     ours = paint(model, picture, sampler, strength=strength, step_rule="diffusers")
     init = model.autoencoder.encode(picture)
-    theirs = painted_by(
-        diffusers.StableDiffusionImg2ImgPipeline, tiny_folder, sampler, image=init, strength=strength
-    )
+    theirs = painted_by(diffusers.StableDiffusionImg2ImgPipeline, tiny_folder, sampler, image=init, strength=strength)
     assert error(ours, theirs) < MAX_ERROR
 
 

@@ -64,8 +64,10 @@ def test_object_weights_cover_the_boxes(side: int) -> None:
     pair = Scene("beach", None, arranged("pair", DOG, CAT), seed=0)
     weights = object_weights([pair, Scene("sea", None, (), seed=0)], side)
     assert weights.shape == (2, 1, side, side)
-    assert (weights[0] == diffusion_stage.OBJECT_WEIGHT).sum() == 2 * (side // 2) ** 2
-    assert (weights[1] == 1).all()
+    assert weights.mean().item() == pytest.approx(1)
+    heavy = torch.isclose(weights, diffusion_stage.OBJECT_WEIGHT * weights.min())
+    assert heavy[0].sum() == heavy.sum() == 2 * (side // 2) ** 2
+    assert torch.isclose(weights[~heavy], weights.min()).all()
 
 
 def test_the_full_editions_networks_fit_a_gpus_half_hour() -> None:

@@ -48,7 +48,7 @@ def invert(
         found = inversion.invert(model, given, request, rounds=rounds)
         names = (outdir / f"{picture.stem}-noise{f'-{i}' if i else ''}.safetensors" for i in count())
         noise = save_new(found.save, names)
-        result = inversion.repaint(model, found, NoiseSource(path=str(noise)))
+        result = inversion.repaint(model, found, NoiseSource(path=str(noise), sha256=None))
         names = (outdir / f"{picture.stem}-reconstruction{f'-{i}' if i else ''}.png" for i in count())
         painted = save_picture(result.images[0], names, result.requests[0], stages=result.stages[0])
     again, ceiling = inversion.errors(found, result.images[0])

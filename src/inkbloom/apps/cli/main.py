@@ -21,6 +21,7 @@ from inkbloom.apps.cli.img2img import img2img
 from inkbloom.apps.cli.decode import decode
 from inkbloom.apps.cli.info import info
 from inkbloom.apps.cli.inpaint import inpaint
+from inkbloom.apps.cli.interpolate import interpolate
 from inkbloom.apps.cli.invert import invert
 from inkbloom.apps.cli.list import list_
 from inkbloom.apps.cli.lora import lora
@@ -31,6 +32,7 @@ from inkbloom.apps.cli.prompt import prompt
 from inkbloom.apps.cli.reproduce import reproduce
 from inkbloom.apps.cli.train import train
 from inkbloom.apps.cli.txt2img import txt2img
+from inkbloom.apps.cli.upscale import upscale
 from inkbloom.apps.cli.verify import verify
 from inkbloom.core.errors import InkbloomError, nearest
 
@@ -43,9 +45,11 @@ app = App(
 )
 for command in (
     txt2img,
+    upscale,
     img2img,
     inpaint,
     invert,
+    interpolate,
     plot,
     batch,
     decode,

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from inkbloom.apps.cli.control import ControlOptions, control_units
 from inkbloom.apps.cli.painting.asking import load_model, read_prompts, run_request
 from inkbloom.apps.cli.painting.options import COMPVIS, PaintOptions, switch
+from inkbloom.apps.cli.painting.resolution import ResolutionOptions
 from inkbloom.apps.cli.painting.running import Run
 from inkbloom.core.errors import RequestError
 
@@ -28,6 +29,7 @@ def txt2img(
     *,
     options: Txt2ImgOptions = Txt2ImgOptions(),
     control: ControlOptions = ControlOptions(),
+    resolution: ResolutionOptions = ResolutionOptions(),
 ) -> int:
     """Paint pictures from a prompt.
 
@@ -45,6 +47,7 @@ def txt2img(
     inkbloom txt2img "a {red|blue} __animal__" --wildcards lists --style painted
     inkbloom txt2img "a castle" --control canny.safetensors \\
       --control-image photo.jpg --control-preprocessor canny
+    inkbloom txt2img "a castle" --hires-scale 2 --hires-upscaler Starter
     ```
     """
     if options.laion400m:
@@ -54,6 +57,6 @@ def txt2img(
             "--ckpt."
         )
     prompts = read_prompts(words, options)
-    request = run_request(prompts, options, controls=control_units(control))
+    request = run_request(prompts, options, controls=control_units(control), **resolution.fields())
     model = load_model(options)
     return Run(model, model.resolve(request), prompts, options).paint()

@@ -129,7 +129,7 @@ def _words(name: str, known: Mapping[str, Any] | None = None) -> Read:
             if known is not None and word.lower() not in known:
                 raise RequestError(f'"{word}" is no value of it.{nearest(word, known)}')
             change = _changed(name, word if known is None else known[word.lower()])
-            change(Job(request=GenerationRequest(prompt="")))  # a name that nobody knows is told here
+            change(Job(request=GenerationRequest.model_validate({"prompt": ""})))  # an unknown name is told here
             values.append(Value(label=word, change=change))
         return values
 
@@ -256,6 +256,8 @@ _MAKERS |= {
 def _of_field(name: str) -> Read | None:
     """An axis for a field of plain values: numbers, switches, one of several words, or any text."""
     annotation = GenerationRequest.model_fields[name].annotation
+    if get_origin(annotation) in (dict, tuple):
+        return None
     kinds = get_args(annotation) if get_origin(annotation) is not None else (annotation,)
     if bool in kinds:
         return _words(name, {"true": True, "false": False})
@@ -264,11 +266,12 @@ def _of_field(name: str) -> Read | None:
             return _numbers(name, kind)
     if get_origin(annotation) is Literal:
         return _words(name, {word.lower(): word for word in get_args(annotation)})
-    return _words(name) if str in kinds and name not in ("sampler_options",) else None
+    return _words(name) if str in kinds else None
 
 
+_NO_AXES = {*PROVENANCE, "num_images", "batch_size", *(name.lower().replace(" ", "_") for name in _MAKERS)}
 _MAKERS |= {
     name: read
     for name in GenerationRequest.model_fields
-    if name not in PROVENANCE and name not in ("num_images", "batch_size") and (read := _of_field(name)) is not None
+    if name not in _NO_AXES and (read := _of_field(name)) is not None
 }

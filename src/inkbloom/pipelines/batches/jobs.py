@@ -1,4 +1,4 @@
-"""A job: a request with the model that is to paint it; and the names that other programs have for a request's fields."""
+"""A job: a request with the model that is to paint it; and what other programs call a request's fields."""
 
 from __future__ import annotations
 

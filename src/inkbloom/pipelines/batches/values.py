@@ -33,10 +33,9 @@ _RANGE = re.compile(
 
 def split_values(text: str) -> list[str]:
     """The values of a list, without white space around them; empty ones are left out."""
-    try:
-        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        raise RequestError(f"The values {text!r} cannot be read: {error}.") from None
+    if text.count('"') % 2:
+        raise RequestError(f"The values {text!r} cannot be read: a quotation mark is not closed.")
+    rows = csv.reader([text], skipinitialspace=True)
     return [value.strip() for row in rows for value in row if value.strip()]
 
 

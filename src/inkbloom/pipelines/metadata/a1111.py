@@ -29,6 +29,7 @@ from inkbloom.pipelines.metadata.record import (
     shortened,
     text_of,
 )
+from inkbloom.pipelines.metadata.resolution import RESOLUTION_KEYS, resolution_settings, resolution_values
 from inkbloom.pipelines.request import ResolvedRequest
 
 NEGATIVE = "Negative prompt:"
@@ -55,6 +56,7 @@ _READ = {
     *_OPTION_KEYS.values(),
     *_SIGMA_KEYS.values(),
     *EDITING_KEYS,
+    *RESOLUTION_KEYS,
 }
 _HARMLESS = {
     # They describe, or name what the prompt asks for anyway
@@ -174,6 +176,7 @@ def read_infotext(text: str) -> Metadata | None:
         "sampler_options": {name: value for name, value in options.items() if value is not None},
         **{name: values.get(key) for name, key in _SIGMA_KEYS.items()},
         **editing_settings(values, told),
+        **resolution_settings(values),
         "dialect": "comfy" if program.startswith(_LIKE_COMFYUI) else None,
         "a1111_hashes": {
             f"{kind}{name}": digits for key, kind in _HASH_KEYS.items() for name, digits in _named(pairs.get(key, ""))
@@ -271,6 +274,7 @@ def _values(request: ResolvedRequest, with_prompt: bool) -> dict[str, str | floa
         "Clip skip": request.clip_skip if request.clip_skip > 1 else None,
         "ENSD": request.eta_noise_seed_delta or None,
         **editing_values(request),
+        **resolution_values(request, with_prompt=with_prompt),
         "RNG": request.noise_source.upper(),
         **(_hash_lists(request) if with_prompt else {}),
         "Emphasis": request.emphasis if request.emphasis != "Original" and has_brackets else None,

@@ -20,7 +20,10 @@ from inkbloom.pipelines.metadata.record import Metadata, clean, mapping_of, pars
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
 from inkbloom.pipelines.stages import StageHashes
 
-_OF_PROMPTS = {"prompt", "negative_prompt", "network_hashes", "a1111_hashes"}
+_OF_PROMPTS: Any = {
+    **dict.fromkeys(("prompt", "negative_prompt", "network_hashes", "a1111_hashes"), True),
+    "hires": {"prompt", "negative_prompt"},
+}
 """The fields that tell the prompts, or words of them."""
 
 PROGRAM = f"inkbloom {inkbloom.__version__}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image as PILImage
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -20,7 +21,6 @@ from inkbloom.checkpoints.pickles import read_pickle
 from inkbloom.core.errors import CheckpointError, InkbloomError
 from inkbloom.core.types import Image
 from inkbloom.pipelines.pictures import from_pictures, to_pictures
-from PIL import Image as PILImage
 
 MISSING = (
     "Upscalers of other programs need the package spandrel; install it without what it drags in: "
@@ -36,8 +36,6 @@ class Foreign:
 
     architecture: str
     scale: int
-    multiple: int
-    """Sides it takes are multiples of this; what it is given is drawn out to them."""
     is_face: bool
     descriptor: Any
 
@@ -64,7 +62,6 @@ def open_foreign(path: Path, device: torch.device) -> Foreign:
     return Foreign(
         architecture=descriptor.architecture.name,
         scale=descriptor.scale,
-        multiple=descriptor.size_requirements.multiple_of,
         is_face=descriptor.purpose == "FaceSR",
         descriptor=descriptor.eval(),
     )

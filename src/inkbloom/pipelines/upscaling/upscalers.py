@@ -35,6 +35,7 @@ A1111_NAMES = {
 }
 """The files that A1111 keeps under these names."""
 
+CPU = torch.device("cpu")
 TILE, OVERLAP = 192, 8
 """A1111's, in pixels of the small picture."""
 _ROUNDS = 3
@@ -67,7 +68,7 @@ def find_upscaler(
     name: str,
     *,
     library: Library | None = None,
-    device: torch.device = torch.device("cpu"),
+    device: torch.device = CPU,
     tiles: Tiles = Tiles(),
 ) -> Enlarger:
     """The upscaler of a name: one of `BUILT_IN`, a file, or its name among the library's; A1111's names work too.
@@ -87,20 +88,18 @@ def find_upscaler(
             return _own(STARTER, network, device, tiles)
     if name in LATENT_UPSCALERS:
         raise RequestError(f'"{name}" enlarges latents, in a second pass (hires); for pictures take another upscaler.')
-    path = _file(name, library)
+    path = file_of(name, library)
     network = load_upscaler(path) if path.suffix == ".safetensors" else None
     if network is not None:
         return _own(path.stem, network, device, tiles)
     foreign = open_foreign(path, device)
     if foreign.is_face:
         raise RequestError(f"{path} restores faces ({foreign.architecture}); it is no upscaler.")
-    return Enlarger(
-        name=path.stem, work=lambda picture, factor: _run(picture, foreign, foreign.scale, device, tiles, foreign.multiple)
-    )
+    return Enlarger(name=path.stem, work=lambda picture, factor: _run(picture, foreign, foreign.scale, device, tiles))
 
 
 def enlarge(picture: PILImage.Image, width: int, height: int, upscaler: Enlarger) -> PILImage.Image:
-    """The picture at exactly `width` x `height`: enlarged until it is as large (three times at most), then by Lanczos."""
+    """The picture at exactly `width` x `height`: enlarged until it is as large, three times at most; then by Lanczos."""
     for _ in range(_ROUNDS):
         factor = max(width / picture.width, height / picture.height)
         if factor <= 1:
@@ -121,7 +120,7 @@ def _own(name: str, network: Upscaler, device: torch.device, tiles: Tiles) -> En
 
     def work(picture: PILImage.Image, factor: float) -> PILImage.Image:
         scale = next((each for each in SCALES if each >= factor - 1e-6), SCALES[-1])
-        return _run(picture, lambda image: network(image, scale), scale, device, tiles, 1)
+        return _run(picture, lambda image: network(image, scale), scale, device, tiles)
 
     return Enlarger(name=name, work=work)
 
@@ -133,7 +132,6 @@ def _run(
     scale: int,
     device: torch.device,
     tiles: Tiles,
-    multiple: int,
 ) -> PILImage.Image:
     image = from_pictures([picture]).to(device)
     size = tiles.size or max(image.shape[2:])
@@ -149,7 +147,8 @@ def _run(
     )
 
 
-def _file(name: str, library: Library | None) -> Path:
+def file_of(name: str, library: Library | None) -> Path:
+    """The file itself, or one of the library's upscalers; `RequestError` with the nearest names where there is none."""
     path = Path(name)
     if path.is_file():
         return path
@@ -169,5 +168,3 @@ def _file(name: str, library: Library | None) -> Path:
 def names(library: Library | None) -> list[str]:
     """All that can be asked for: what is built in, and the library's files."""
     return [*BUILT_IN, *([] if library is None else [entry.name.rpartition(".")[0] for entry in library.entries(KIND)])]
-
-

@@ -1,25 +1,20 @@
 """A ControlNet for the starter: from the outlines of rendered scenes back to the scenes."""
 
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from inkbloom.checkpoints import LoadedModel
-from inkbloom.core.types import Float, Latent, Tensor
 from inkbloom.nn.canny import canny
-from inkbloom.training.batches import Batch, row_generator
 from inkbloom.training.control import ControlNetTraining, save_control
 from inkbloom.training.evaluation import EvaluationSettings, HeldOut
 from inkbloom.training.job import TraineeJob
 from inkbloom.training.loop import Budget, Every, LearningRate, Pace, Progress, RunSettings, run
 from inkbloom.training.objective import Objective, ObjectiveSettings
 from inkbloom.training.optimizers import OptimizerSettings
-from inkbloom.training.starter.captions import canonical_caption, caption
 from inkbloom.training.starter.catalogue import EDITIONS, Edition
-from inkbloom.training.starter.diffusion_stage import encode_scenes
+from inkbloom.training.starter.diffusion_stage import SceneLatents, encode_scenes
 from inkbloom.training.starter.scenes import Scene, render, sample_scenes
 
 NUM_SCENES = 8_000
@@ -32,48 +27,7 @@ THRESHOLDS = ((50, 100), (100, 200), (150, 300))
 PEAK_RATE = 4e-4
 
 
-@dataclass
-class OutlinedScenes:
-    """Rendered scenes as latents, with their outlines as hints."""
-
-    scenes: list[Scene]
-    latents: Latent
-    """Scaled; float16 to save memory."""
-    outlines: Tensor
-    """(scenes, 1, height, width), bool."""
-    seed: int
-    global_size: int = BATCH_SIZE
-    fixed: bool = False
-    """In their order, with their plainest captions: for measuring."""
-
-    def __post_init__(self) -> None:
-        self.steps_per_epoch = len(self.scenes) // self.global_size
-
-    def batch(self, step: int, rows: Sequence[int]) -> Batch:
-        chosen = [self._choose(step, row) for row in rows]
-        hints: Float[Tensor, "batch 3 height width"] = self.outlines[chosen].float().expand(-1, 3, -1, -1)
-        return Batch(
-            step=step,
-            rows=tuple(rows),
-            global_size=self.global_size,
-            captions=tuple(self._caption(index, step, row) for index, row in zip(chosen, rows, strict=True)),
-            latents=self.latents[chosen].float(),
-            hints=hints,
-        )
-
-    def _choose(self, step: int, row: int) -> int:
-        if self.fixed:
-            return (step * self.global_size + row) % len(self.scenes)
-        return int(torch.randint(len(self.scenes), (1,), generator=row_generator(self.seed, step, row)))
-
-    def _caption(self, index: int, step: int, row: int) -> str:
-        if self.fixed:
-            return canonical_caption(self.scenes[index])
-        chance = random.Random(f"{self.seed} {step} {row}")
-        return "" if chance.random() < EMPTY_CAPTIONS else caption(self.scenes[index], chance)
-
-
-def outlined(model: LoadedModel, scenes: list[Scene], size: int, *, seed: int, fixed: bool = False) -> OutlinedScenes:
+def outlined(model: LoadedModel, scenes: list[Scene], size: int, *, seed: int, fixed: bool = False) -> SceneLatents:
     """Render, encode and outline the scenes."""
     assert model.autoencoder is not None
     latents = encode_scenes(model.autoencoder, scenes, size) * model.spec.latent_scale
@@ -83,7 +37,15 @@ def outlined(model: LoadedModel, scenes: list[Scene], size: int, *, seed: int, f
         for i, thresholds in enumerate(THRESHOLDS):
             place = slice(start + i, start + len(pictures), len(THRESHOLDS))
             outlines[place] = canny(pictures[i :: len(THRESHOLDS)], *thresholds) > 0
-    return OutlinedScenes(scenes, latents, outlines, seed, min(BATCH_SIZE, len(scenes)), fixed)
+    return SceneLatents(
+        scenes=scenes,
+        latents=latents,
+        hints=outlines,
+        empty_captions=EMPTY_CAPTIONS,
+        global_size=min(BATCH_SIZE, len(scenes)),
+        seed=seed,
+        fixed=fixed,
+    )
 
 
 def train_control(

@@ -40,7 +40,7 @@ from inkbloom.training.starter.catalogue import (
 from inkbloom.training.starter.scenes import BASE_SIZE, Placement, Scene, box, render, sample_scenes
 
 JUDGE_PATH = Path(__file__).with_name("judge.safetensors")
-STEPS = 1_800
+STEPS = 3_000
 KNOWN = (*EDITIONS["small"].objects, *UNSEEN)
 """The objects that it knows, by their numbers in the catalogue."""
 _KNOWN_EDITION = dataclasses.replace(EDITIONS["small"], objects=KNOWN)

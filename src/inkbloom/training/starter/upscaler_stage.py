@@ -29,6 +29,7 @@ NUM_SCENES = 512
 NUM_HELD_OUT = 12
 BATCH_SIZE = 16
 CROP = 32
+SPEC = UpscalerSpec()
 RATE = LearningRate(peak=1e-3, warmup_steps=50, decay_from=0.4, floor=0.01)
 
 
@@ -46,7 +47,7 @@ def train_upscaler(
     folder: Path,
     budget: Budget,
     *,
-    spec: UpscalerSpec = UpscalerSpec(),
+    spec: UpscalerSpec = SPEC,
     num_scenes: int = NUM_SCENES,
     num_held_out: int = NUM_HELD_OUT,
     seed: int = 0,
@@ -103,9 +104,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.stdout.write(f"step {progress.step}, {progress.seconds_left / 60:.1f} min left: {metrics}\n")
         sys.stdout.flush()
 
-    path = train_upscaler(
-        options.folder, Budget(seconds=60 * options.minutes), seed=options.seed, on_progress=tell
-    )
+    path = train_upscaler(options.folder, Budget(seconds=60 * options.minutes), seed=options.seed, on_progress=tell)
     sys.stdout.write("\n".join([f"saved as {path}", *compare(path, seed=options.seed), ""]))
 
 

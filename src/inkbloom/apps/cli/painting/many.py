@@ -4,10 +4,10 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
@@ -78,13 +78,12 @@ class Models:
     def load(self, checkpoint: str | None, vae: str | None) -> "StableDiffusion":
         if self._loaded is None or self._loaded[0] != (checkpoint, vae):
             self._loaded = None  # free before the next is read
-            changed: Mapping[str, object] = {"ckpt": self._path(checkpoint)}
+            changed: dict[str, Any] = {"ckpt": self._path(checkpoint)}
             if checkpoint is not None:
-                changed = {**changed, "config": None}
+                changed["config"] = None
             if vae is not None:
-                changed = {**changed, "vae": vae}
-            options = type(self._options)(**self._options.__dict__ | changed)
-            self._loaded = (checkpoint, vae), load_model(options)
+                changed["vae"] = vae
+            self._loaded = (checkpoint, vae), load_model(replace(self._options, **changed))
         return self._loaded[1]
 
     def _path(self, checkpoint: str | None) -> Path | None:
