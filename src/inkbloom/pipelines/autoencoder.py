@@ -127,7 +127,9 @@ class Autoencoder:
         available = available_bytes(device)
         fits = available is None or estimate(self.network.spec, width, height, dtype) <= available
         windows = self._windows()
-        ways: list[tuple[bool, Tiling | None]] = [(False, windows)] + [(True, windows)] * (device.type != "cpu")
+        ways: list[tuple[bool, Tiling | None]] = [(False, windows)]
+        if device.type != "cpu":
+            ways.append((True, windows))
         if (self.tile is None and fits) or max(width, height) <= windows.size:
             ways.insert(0, (False, None))
         for on_cpu, tiling in ways:

@@ -301,9 +301,7 @@ class StableDiffusion:
         assert hires is not None
 
         def told(before: int) -> OnProgress | None:
-            if on_progress is None:
-                return None
-            return lambda p: on_progress(replace(p, step=p.step + before, total=p.total and total))
+            return on_progress and (lambda p: on_progress(replace(p, step=p.step + before, total=p.total and total)))
 
         plain = {"hires": None, "watermark": False, "safety_checker": False}
         small = self._paint_pass([r.model_copy(update=plain) for r in requests], None, told(0), first, num_images, None)

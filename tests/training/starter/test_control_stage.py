@@ -24,7 +24,7 @@ def test_batches(model: LoadedModel) -> None:
     scenes = sample_scenes(6, seed=0)
     data = outlined(model, scenes, 128, seed=1)
     for i, scene in enumerate(scenes):
-        assert torch.equal(data.outlines[i], canny(render([scene]), *THRESHOLDS[i % 3])[0] > 0)
+        assert torch.equal(data.hints[i], canny(render([scene]), *THRESHOLDS[i % 3])[0] > 0)
     whole = data.batch(3, range(6))
     assert whole.latents is not None
     assert whole.hints is not None

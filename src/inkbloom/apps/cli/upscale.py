@@ -163,9 +163,8 @@ class _Painter:
 
         assert options.repaint is not None
         self.overlap = options.repaint_overlap
-        self.request = GenerationRequest(
-            prompt=options.repaint, strength=options.strength, steps=options.steps, seed=options.seed
-        )
+        fields = {"strength": options.strength, "steps": options.steps, "seed": options.seed}
+        self.request = GenerationRequest(**{"prompt": options.repaint} | fields)
         self.model = StableDiffusion.load(options.ckpt, device=device, library=library)
 
     def __call__(self, picture: Image) -> Image:

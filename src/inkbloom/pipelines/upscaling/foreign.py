@@ -85,7 +85,7 @@ def open_face_restorer(path: Path, device: torch.device) -> Foreign:
 
 def _state(path: Path) -> Mapping[str, Any]:
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
+        state: Any = load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
     except InkbloomError:
         raise
     except (OSError, SafetensorError) as error:
