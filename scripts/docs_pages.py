@@ -57,7 +57,7 @@ def shown(text: str) -> list[str]:
 
 def rewritten(text: str) -> str:
     """The page with the output that its commands have now."""
-    with _scratch(dict(_FILE.findall(text))):
+    with scratch(text):
         return _CONSOLE.sub(lambda block: _run_block(block[0]), text)
 
 
@@ -82,8 +82,9 @@ def _run(words: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def _scratch(files: dict[str, str]) -> Iterator[None]:
-    """An empty folder to work in, with these files and the starter, and no settings from outside."""
+def scratch(text: str) -> Iterator[None]:
+    """A folder to work in, with the page's files, its lesson and the starter, and no settings from outside."""
+    files = dict(_FILE.findall(text))
     outside = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("starter").symlink_to(FOLDER)

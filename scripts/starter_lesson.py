@@ -104,7 +104,7 @@ def report(rows: Sequence[tuple], commands: Sequence[str], minutes: Sequence[flo
 
 Two objects are kept back from every starter, and the judge knows them. From {NUM_PICTURES} true pictures each
 (`training/starter/teaching.py`), a LoRA learned the {LORA_OBJECT} in {minutes[0]:.0f} min and an embedding the
-{EMBEDDING_OBJECT} in {minutes[1]:.0f} min, on one core. {NUM_PROMPTS} prompts before and after, for the LoRA with
+{EMBEDDING_OBJECT} in {minutes[1]:.0f} min here. {NUM_PROMPTS} prompts before and after, for the LoRA with
 `<lora:{LORA_OBJECT}:1>`, for the embedding with "{WORD}" in place of "{EMBEDDING_OBJECT}":
 
 {chr(10).join(lines)}

@@ -1,7 +1,5 @@
 """Large things worked on in windows that overlap, and put together so that no seam is seen."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,18 +18,18 @@ Weights = Callable[[int, int], Float[Tensor, "length"]]
 _VARIANCE = 0.01
 
 
-def ramp(length: int, overlap: int) -> Float[Tensor, length]:
+def ramp(length: int, overlap: int) -> Float[Tensor, "length"]:
     """Rises from almost 0 to 1 over the overlap, and falls again: neighbours pass over into each other linearly."""
     place = torch.arange(length) + 0.5
     return (torch.minimum(place, length - place) / max(overlap, 1)).clamp(max=1.0)
 
 
-def even(length: int, overlap: int) -> Float[Tensor, length]:
+def even(length: int, overlap: int) -> Float[Tensor, "length"]:
     """All the same: overlapping windows are averaged (Bar-Tal et al. 2023, Eq. 5)."""
     return torch.ones(length)
 
 
-def bell(length: int, overlap: int) -> Float[Tensor, length]:
+def bell(length: int, overlap: int) -> Float[Tensor, "length"]:
     """A Gaussian around the middle, of variance 0.01 in units of the window (Jiménez 2023, section 4.2)."""
     place = (torch.arange(length) - (length - 1) / 2) / length
     return torch.exp(-place.square() / (2 * _VARIANCE))

@@ -33,10 +33,10 @@ from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
 from inkbloom.pipelines.safety import Safety
 from inkbloom.pipelines.spool import Spool
 from inkbloom.pipelines.stages import StageHashes
-from inkbloom.pipelines.watermark import check_markable
 from inkbloom.pipelines.upscaling.hires import second_latents
 from inkbloom.pipelines.upscaling.settings import LATENT_UPSCALERS
 from inkbloom.pipelines.upscaling.upscalers import Enlarger, find_upscaler
+from inkbloom.pipelines.watermark import check_markable
 from inkbloom.sampling.registry import find_sampler
 
 
@@ -225,7 +225,8 @@ class StableDiffusion:
             self._pixel_upscaler(resolved)
             self._require_memory(second, len(self.prompts.read(second).prompt.parts))
         if resolved.watermark:
-            check_markable(resolved.width, resolved.height)
+            last = self.second_pass(resolved) or resolved
+            check_markable(last.width, last.height)
         if resolved.safety_checker:
             self.safety.require()
         read = self.prompts.read(resolved)
@@ -301,7 +302,8 @@ class StableDiffusion:
         assert hires is not None
 
         def told(before: int) -> OnProgress | None:
-            return on_progress and (lambda p: on_progress(replace(p, step=p.step + before, total=p.total and total)))
+            tell = on_progress
+            return tell and (lambda p: tell(replace(p, step=p.step + before, total=p.total and total)))
 
         plain = {"hires": None, "watermark": False, "safety_checker": False}
         small = self._paint_pass([r.model_copy(update=plain) for r in requests], None, told(0), first, num_images, None)

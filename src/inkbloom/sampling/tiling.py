@@ -5,8 +5,6 @@ weights. Both average what a step makes of each window; as every conversion from
 with the same factors everywhere, the answers themselves are averaged here, below guidance.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +35,7 @@ class TiledModel:
     at_once: int = 4
 
     def __call__(
-        self, x: Latent, t: Float[Tensor, batch], conditioning: Conditioning, steering: Steering = UNSTEERED, /
+        self, x: Latent, t: Float[Tensor, "batch"], conditioning: Conditioning, steering: Steering = UNSTEERED, /
     ) -> Latent:
         """As the network's own; a steering belongs to the whole picture, so there may be none."""
         assert steering is UNSTEERED

@@ -1,7 +1,5 @@
 """Training an upscaler on pairs of pictures, small and large, that show the same."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +21,7 @@ _WHITE = 2.0
 Bytes = Int[Tensor, "pictures 3 height width"]
 
 
-def upscaling_loss(made: Image, true: Image) -> Float[Tensor, batch]:
+def upscaling_loss(made: Image, true: Image) -> Float[Tensor, "batch"]:
     """L1 of the pixels, and `FREQUENCY_WEIGHT` of that of their orthonormal Fourier transforms, means of each picture.
 
     The mean of pixels rewards blur where an edge's place is unknown; missing high frequencies are told by the second

@@ -49,7 +49,8 @@ def test_a_folder_of_pictures(run, tiny_file: Path, tmp_path: Path) -> None:
         "batch", source, "--prompt", "ink", "--strength", "0.5", "--outdir", out, "--ckpt", tiny_file, "--steps", "2"
     )
     assert code == 2
-    assert err == f'inkbloom: "{source}/b.png" is not a picture in a format that Pillow reads (PNG, JPEG, WebP, ...). It is left out.\n'  # noqa: E501
+    assert err.startswith(f'inkbloom: "{source}/b.png" is not a picture in a format that Pillow reads')
+    assert err.endswith(" It is left out.\n")
     assert said.startswith("Painted 2 pictures in ")
     assert prompts_in(out) == {"a.png": "ink", "c.png": "ink"}
     with PILImage.open(out / "a.png") as picture:

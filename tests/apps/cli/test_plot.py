@@ -58,12 +58,12 @@ def test_characters_that_no_font_has_are_told(run, tiny_file: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--x", "Stps: 1"), 'Unknown axis "Stps". Did you mean "Steps" or "Styles"?'),
+        (("--x", "Stps: 1"), 'Unknown axis "Stps". Did you mean "Steps" or "Styles"'),
         (("--x", "Steps: few"), 'Axis "Steps": "few" is no whole number, nor a range such as 10-30 (+10) or 1-10 [5].'),
         (("--x", "Steps: 1, 0"), "Steps: 0: steps 0: must be a whole number from 1 to 10000."),
         (("--x", "Checkpoint name: none.ckpt"), "none.ckpt"),
         (("--matrix",), 'A matrix needs a prompt such as "a castle|by night|in the snow"; "a cat" has no options.'),
-        (("--matrix", "--y", "Steps: 1"), "--matrix takes x and y for itself; leave --x and --y out, or plot along --z."),
+        (("--matrix", "--y", "Steps: 1"), "--matrix takes x and y for itself; leave --x and --y out"),
         (("--margin", "501"), "--margin 501: must be from 0 to 500 pixels."),
         (("--x", "Seed: 1-3000", "--W", "512", "--H", "512"), "at most 200 million are drawn"),
         (("--watermark",), "watermark: a picture of 64 x 64 pixels is too small to carry one"),

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from inkbloom.pipelines.pictures import open_picture
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -22,7 +24,7 @@ def test_a_bad_file_in_the_middle_is_told(run: Run, folder: Path, tmp_path: Path
     code, said, told = run("upscale", folder, "--upscaler", "Lanczos", "--scale", 2, "--outdir", out)
     assert code == 2
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
-    assert Image.open(out / "a.png").size == (40, 20)
+    assert open_picture(out / "a.png").size == (40, 20)
     assert f"Enlarged {folder / 'a.png'} from 20 x 10 to 40 x 20 pixels, saved as {out / 'a.png'}." in said
     lines = told.splitlines()
     assert lines[0].startswith(f'inkbloom: "{folder / "b.png"}" is not a picture')
@@ -33,14 +35,14 @@ def test_the_starters_own_and_a_mixture(run: Run, folder: Path, tmp_path: Path) 
     options = ["--width", 32, "--height", 32, "--crop", "--upscaler2", "Nearest", "--visibility2", 0.5]
     for _ in range(2):
         assert run("upscale", folder / "a.png", *options, "--outdir", tmp_path / "out")[0] == 0
-    assert [Image.open(tmp_path / "out" / name).size for name in ("a.png", "a-1.png")] == [(32, 32)] * 2
+    assert [open_picture(tmp_path / "out" / name).size for name in ("a.png", "a-1.png")] == [(32, 32)] * 2
 
 
 def test_painted_again(run: Run, folder: Path, tmp_path: Path) -> None:
     options = ["--scale", 4, "--upscaler", "None", "--repaint", "a cat", "--steps", 1, "--outdir", tmp_path / "out"]
     code, _, told = run("upscale", folder / "a.png", *options)
     assert (code, told) == (0, "")
-    assert Image.open(tmp_path / "out" / "a.png").size == (80, 40)
+    assert open_picture(tmp_path / "out" / "a.png").size == (80, 40)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_bad_input(run: Run, arguments: list[str], message: str) -> None:
 def test_hires_options(run: Run, tmp_path: Path) -> None:
     few = ["--steps", 1, "--n_iter", 1, "--n_samples", 1, "--skip_grid", "--outdir", tmp_path]
     assert run("txt2img", "a cat", *few, "--hires-size", 192, 0, "--hires-steps", 1)[0] == 0
-    assert Image.open(tmp_path / "samples" / "00000.png").size == (192, 192)
+    assert open_picture(tmp_path / "samples" / "00000.png").size == (192, 192)
     code, _, told = run("txt2img", "a cat", *few, "--window", 64)
     assert (code, told) == (2, "inkbloom: --window and --window-overlap describe --tiled-diffusion; give that too.\n")
 

@@ -53,6 +53,17 @@ def test_models_and_sizes() -> None:
     assert [(job.request.width, job.request.height) for job in jobs("Size: 64x128")] == [(64, 128)]
 
 
+def test_the_second_pass() -> None:
+    hires = {"hires": {"scale": 2}}
+    assert [job.request.hires and job.request.hires.steps for job in jobs("Hires steps: 3, 4", **hires)] == [3, 4]
+    assert [job.request.hires and job.request.hires.strength for job in jobs("Denoising: 0.4", **hires)] == [0.4]
+    (job,) = jobs("Hires upscaler: Latent (nearest)", **hires)
+    assert job.request.hires
+    assert (job.request.hires.upscaler, job.request.hires.scale, job.request.strength) == ("Latent (nearest)", 2, None)
+    with pytest.raises(RequestError, match="there is no second pass to change; ask for one, as by --hires-scale 2"):
+        jobs("Hires steps: 3")
+
+
 def test_the_negative_prompt_is_searched_too() -> None:
     setting = Setting(prompt="a cat", negative_prompt="rain")
     _, second = read_axis("Prompt S/R: rain, snow", setting).values
@@ -63,7 +74,7 @@ def test_the_negative_prompt_is_searched_too() -> None:
 @pytest.mark.parametrize(
     ("axis", "message"),
     [
-        ("Stps: 1", 'Unknown axis "Stps". Did you mean "Steps" or "Styles"?'),
+        ("Stps: 1", 'Unknown axis "Stps". Did you mean "Steps" or "Styles"'),
         ("Steps", 'The axis "Steps" must be NAME: VALUES, such as "Steps: 10-30 (+10)".'),
         ("Steps:", 'Axis "Steps" has no values; give some, as in "Steps: a, b".'),
         ("Steps: ten", 'Axis "Steps": "ten" is no whole number, nor a range such as 10-30 (+10) or 1-10 [5].'),

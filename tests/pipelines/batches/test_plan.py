@@ -11,7 +11,6 @@ from inkbloom.pipelines.batches.jobs import Job, job_of
 from inkbloom.pipelines.batches.plan import Entry, Plan, open_plan
 from inkbloom.pipelines.batches.work import paint_plan
 from inkbloom.pipelines.metadata import read_metadata
-from inkbloom.pipelines.spool import Spool
 
 from ...conftest import TINY
 
@@ -68,13 +67,15 @@ def test_a_damaged_plan_is_told(tmp_path: Path) -> None:
 
 
 def test_what_the_model_cannot_do_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="^line 2: clip_skip 9"):
+    with pytest.raises(RequestError, match=r"^line 2: clip_skip 9"):
         plan_of(tmp_path / "out", [{"prompt": "a"}, {"prompt": "b", "clip_skip": 9}])
     assert not (tmp_path / "out").exists()
 
 
 def test_what_is_missing_is_painted_each_model_loaded_once(tmp_path: Path, model: StableDiffusion) -> None:
-    rows = [{"prompt": p, "seed": i, "model": m} for i, (p, m) in enumerate(zip("abcd", ["", "x", "", "x"], strict=True))]
+    rows = [
+        {"prompt": p, "seed": i, "model": m} for i, (p, m) in enumerate(zip("abcd", ["", "x", "", "x"], strict=True))
+    ]
     folder, plan = plan_of(tmp_path, rows)
     loads: list[str | None] = []
     done: list[int] = []
@@ -83,8 +84,7 @@ def test_what_is_missing_is_painted_each_model_loaded_once(tmp_path: Path, model
         loads.append(checkpoint)
         return model
 
-    spool = Spool(tmp_path / "spool")
-    assert paint_plan(plan, folder, load, on_saved=done.append, spool=spool).painted == 4
+    assert paint_plan(plan, folder, load, on_saved=done.append).painted == 4
     assert (loads, done, plan.missing(folder)) == ([None, "x"], [1, 2, 3, 4], [])
     assert not (tmp_path / "spool").exists()
     picture = model.generate("c", seed=2, **BASE).images[0]
@@ -113,7 +113,7 @@ def test_a_failing_picture_does_not_stop_the_others(tmp_path: Path, model: Stabl
 
 def test_an_unknown_name_in_any_prompt_is_told_before_painting(tmp_path: Path, model: StableDiffusion) -> None:
     folder, plan = plan_of(tmp_path, [{"prompt": "a"}, {"prompt": "b <lora:none:1>"}])
-    with pytest.raises(RequestError, match="^line 2: LoRA"):
+    with pytest.raises(RequestError, match=r"^line 2: LoRA"):
         paint_plan(plan, folder, lambda checkpoint, vae: model)
     assert len(plan.missing(folder)) == 2
 

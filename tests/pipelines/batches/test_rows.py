@@ -85,7 +85,7 @@ def test_tables(tmp_path: Path) -> None:
         ("a.csv", "prompt,restore_faces\na,true\n", '"restore_faces" cannot be given for one picture: faces are'),
         ("a.csv", "prompt,sampler_options\na,{eta\n", "sampler_options '{eta' begins as JSON but is none"),
         ("a.csv", "prompt,eta\na,much\n", "line 2: eta 'much': must be a number."),
-        ("a.csv", "prompt,steps\n" + "a,0\n" * 5, "line 4: steps '0': must be a whole number from 1 to 10000; and 2 more."),
+        ("a.csv", "prompt,steps\n" + "a,0\n" * 5, "line 4: steps '0': must be a whole number from 1 to 10000; and 2"),
         ("a.jsonl", '{"prompt": "a"\n[1]\n', "line 1: it is not JSON: "),
         ("a.jsonl", '{"prompt": "a"}\n[1]\n', "line 2: it is no JSON object but list."),
         ("a.txt", "--prompt a --seed\n", "line 1: --seed has no value."),

@@ -10,6 +10,7 @@ from inkbloom import GenerationRequest, __version__
 from inkbloom.families.sd1 import SD1
 from inkbloom.pipelines.metadata.a1111 import infotext, parse_infotext, read_infotext
 from inkbloom.pipelines.metadata.record import Metadata
+from inkbloom.pipelines.upscaling.settings import HiresPass
 
 # A1111's own way to take the last line apart.
 PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -104,7 +105,7 @@ def test_example_c_is_of_forge_and_has_no_prompt() -> None:
     assert found.fields["Lora hashes"] == "Alien_Concept_Art: fbfb35629d0a, xl_more_art-full_v1: fe3b4816be83"
     assert (found.request.width, found.request.height, found.request.clip_skip) == (832, 1200, 2)
     assert found.request.emphasis == "No norm"
-    assert '"Hires upscale: 1.5" has no counterpart here.' in found.warnings
+    assert found.request.hires == HiresPass(scale=1.5, steps=14, upscaler="4x-UltraSharp", strength=0.4)
 
 
 @pytest.mark.parametrize("text", [EXAMPLE_A, EXAMPLE_B, EXAMPLE_C])

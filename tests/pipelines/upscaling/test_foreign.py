@@ -9,7 +9,7 @@ from PIL import Image
 
 from inkbloom.core.errors import CheckpointError, RequestError, UnsafeCheckpointError
 from inkbloom.pipelines.pictures import from_pictures, to_pictures
-from inkbloom.pipelines.upscaling.foreign import MISSING, open_face_restorer, open_foreign
+from inkbloom.pipelines.upscaling.foreign import MISSING, import_spandrel, open_face_restorer, open_foreign
 from inkbloom.pipelines.upscaling.upscalers import Tiles, enlarge, find_upscaler
 
 CPU = torch.device("cpu")
@@ -17,6 +17,7 @@ has_spandrel = pytest.mark.skipif(importlib.util.find_spec("spandrel") is None, 
 
 
 def compact() -> torch.nn.Module:
+    import_spandrel()
     from spandrel.architectures.Compact import Compact  # pyright: ignore[reportMissingImports]
 
     torch.manual_seed(0)
@@ -43,7 +44,7 @@ def test_a_foreign_network_upscales(tmp_path: Path) -> None:
         expected = to_pictures(network((from_pictures([picture]) + 1) / 2).clamp(0, 1) * 2 - 1)[0]
     assert made.tobytes() == expected.tobytes()
     assert "torchvision" not in sys.modules
-    with pytest.raises(CheckpointError, match=r"is an upscaler \(Compact\); it does not restore faces"):
+    with pytest.raises(CheckpointError, match=r"is an upscaler \(RealESRGAN Compact\); it does not restore faces"):
         open_face_restorer(path, CPU)
 
 
@@ -66,6 +67,7 @@ def test_pickles_run_no_code(tmp_path: Path) -> None:
 
 @has_spandrel
 def test_networks_for_faces_are_no_upscalers(tmp_path: Path) -> None:
+    import_spandrel()
     from spandrel.architectures.RestoreFormer import RestoreFormer  # pyright: ignore[reportMissingImports]
 
     path = tmp_path / "face.pth"

@@ -92,12 +92,12 @@ def test_a1111s_text() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"upscaler": "Latent (cubic)"}, 'hires: Unknown upscaler "Latent (cubic)". Did you mean "Latent (bicubic)"'),
-        ({"scale": 0.5}, "hires: scale 0.5 must be greater than or equal to 1."),
-        ({"strenght": 0.5}, 'hires: unknown field "strenght". Did you mean "strength"?'),
+        ({"upscaler": "Latent (cubic)"}, 'hires upscaler "Latent (cubic)" is unknown. Did you mean "Latent (bicubic)"'),
+        ({"scale": 0.5}, "hires scale 0.5 must be greater than or equal to 1."),
+        ({"strenght": 0.5}, 'hires has no field "strenght". Did you mean "strength"'),
         ({"upscaler": "Lanczoz"}, 'Unknown upscaler "Lanczoz". Did you mean "Lanczos"?'),
         ({"sampler": "Euler q"}, 'Unknown sampler "Euler q".'),
-        ({"scale": 8, "width": 60}, "hires: width 60 must be greater than or equal to 64."),
+        ({"scale": 8, "width": 60}, "hires width 60 must be a multiple of 8."),
     ],
 )
 def test_bad_input(model: StableDiffusion, fields: dict, message: str) -> None:
@@ -116,7 +116,7 @@ def test_tiled_diffusion_of_one_window_is_the_plain_picture(model: StableDiffusi
 
 
 def test_tiled_diffusion_refuses_what_it_cannot_do(tmp_path) -> None:
-    with pytest.raises(RequestError, match="tiled_diffusion: size 100 must be a multiple of 8"):
+    with pytest.raises(RequestError, match="size 100 must be a multiple of 8"):
         TiledDiffusion(size=100)
     control = {"model": "reference_only", "image": str(tmp_path / "a.png")}
     with pytest.raises(RequestError, match="tiled_diffusion: controls see the picture whole"):

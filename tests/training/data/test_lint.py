@@ -114,5 +114,5 @@ def test_refusing_counts_the_rest() -> None:
     Findings((), (Finding("warning", "x", "Odd."),)).refuse()
     with pytest.raises(TrainingError, match=r"^This is wrong\.$"):
         Findings((), (error,)).refuse()
-    with pytest.raises(TrainingError, match=r"^This is wrong\. \(2 more: see the report on the data\.\)$"):
+    with pytest.raises(TrainingError, match=r"^This is wrong\. \(2 more: try a dry run with skip_broken\.\)$"):
         Findings((), (error, error, error)).refuse()

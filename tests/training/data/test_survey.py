@@ -43,7 +43,7 @@ def test_broken_files_refuse_the_run(broken: Path) -> None:
     for error, beginning in zip(findings.errors, expected, strict=True):
         assert error.text.startswith(beginning)
         assert error.text.endswith("; mend or remove it, or leave out such files with skip_broken.")
-    with pytest.raises(TrainingError, match=r"alone.txt.+\(2 more: see the report on the data\.\)$"):
+    with pytest.raises(TrainingError, match=r"alone.txt.+\(2 more: try a dry run with skip_broken\.\)$"):
         findings.refuse()
 
 

@@ -11,6 +11,7 @@ from inkbloom.apps.cli.painting.asking import paint_request
 from inkbloom.apps.cli.painting.editing import EditOptions
 from inkbloom.apps.cli.painting.many import MANY, ManyOptions, Models, read_styles_of, tell, work
 from inkbloom.apps.cli.painting.options import flag, switch
+from inkbloom.apps.cli.painting.resolution import ResolutionOptions
 from inkbloom.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def batch(
     batch_size: Annotated[int, flag("--batch-size", group=MANY, help="Neighbours that are painted at once.")] = 1,
     options: ManyOptions = ManyOptions(),
     edit: EditOptions = EditOptions(),
+    resolution: ResolutionOptions = ResolutionOptions(),
 ) -> int:
     """Paint a list of requests, or repaint a folder of pictures.
 
@@ -59,7 +61,8 @@ def batch(
     """
     from inkbloom.pipelines.batches.plan import open_plan
 
-    fields: dict[str, Any] = dict(paint_request(prompt or "", options, batch_size=batch_size, **edit.fields()))
+    more = edit.fields() | resolution.fields()
+    fields: dict[str, Any] = dict(paint_request(prompt or "", options, batch_size=batch_size, **more))
     first = fields.pop("seed")
     if prompt is None and not source.is_dir():
         del fields["prompt"]

@@ -17,8 +17,8 @@ from inkbloom.apps.cli.autoencode import autoencode
 from inkbloom.apps.cli.batch import batch
 from inkbloom.apps.cli.control import preprocess
 from inkbloom.apps.cli.convert import convert
-from inkbloom.apps.cli.img2img import img2img
 from inkbloom.apps.cli.decode import decode
+from inkbloom.apps.cli.img2img import img2img
 from inkbloom.apps.cli.info import info
 from inkbloom.apps.cli.inpaint import inpaint
 from inkbloom.apps.cli.interpolate import interpolate

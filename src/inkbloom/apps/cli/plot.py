@@ -14,6 +14,7 @@ from inkbloom.apps.cli.painting.asking import paint_request
 from inkbloom.apps.cli.painting.editing import EditOptions, SourceOptions
 from inkbloom.apps.cli.painting.many import MANY, ManyOptions, Models, read_styles_of, work
 from inkbloom.apps.cli.painting.options import flag, switch
+from inkbloom.apps.cli.painting.resolution import ResolutionOptions
 from inkbloom.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def plot(
     source: SourceOptions = SourceOptions(),
     edit: EditOptions = EditOptions(),
     control: ControlOptions = ControlOptions(),
+    resolution: ResolutionOptions = ResolutionOptions(),
 ) -> int:
     """Paint one prompt under every combination of the values of up to three axes.
 
@@ -89,7 +91,8 @@ def plot(
     if matrix:
         prompt, axes["x"], axes["y"] = read_matrix(prompt, at_start=options_first)
     sources = source.fields() if source.init_img is not None else {}
-    request = paint_request(prompt, options, controls=control_units(control), **edit.fields() | sources)
+    fields = edit.fields() | sources | resolution.fields()
+    request = paint_request(prompt, options, controls=control_units(control), **fields)
     models = Models(options)
     drawn = request.resolved(models.spec(None))
     variation_seed = request.variation_seed if request.variation_seed not in (None, -1) else drawn.seed + 1

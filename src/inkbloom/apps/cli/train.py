@@ -1,4 +1,4 @@
-"""`inkbloom train`: the kinds of training. All but the starter's bring torch, and are imported when one is asked for."""
+"""`inkbloom train`: the kinds of training. All but the starter's bring torch, and are imported when one is called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from inkbloom.core.errors import RequestError
 if TYPE_CHECKING:
     from inkbloom.training.loop import Progress
 
-train = App(name="train", help="Train a model, or teach one something new.", config=(read_into,))
+# Said here, since the commands' own help would bring torch with it
+_HELP = """Train a model, or teach one something new.
+
+- **lora, embedding, hypernetwork, controlnet**: a file beside the model.
+- **dreambooth, diffusion**: the whole model, for a subject or for anything; `diffusion --from-nothing` a new one.
+- **autoencoder, text-encoder**: pixels to latents and back; CLIP.
+- **starter**: the model that comes with inkbloom.
+"""
+
+train = App(name="train", help=_HELP, config=(read_into,))
 for _kind in (
     "lora",
     "embedding",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
@@ -163,8 +163,8 @@ class _Painter:
 
         assert options.repaint is not None
         self.overlap = options.repaint_overlap
-        fields = {"strength": options.strength, "steps": options.steps, "seed": options.seed}
-        self.request = GenerationRequest(**{"prompt": options.repaint} | fields)
+        fields: dict[str, Any] = {"strength": options.strength, "steps": options.steps, "seed": options.seed}
+        self.request = GenerationRequest(prompt=options.repaint, **fields)
         self.model = StableDiffusion.load(options.ckpt, device=device, library=library)
 
     def __call__(self, picture: Image) -> Image:

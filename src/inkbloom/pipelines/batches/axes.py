@@ -99,9 +99,6 @@ _REFUSED = {
     "Refiner checkpoint": "there is no refiner, which belongs to SDXL",
     "Refiner switch at": "there is no refiner, which belongs to SDXL",
     "FP8 mode": "weights are never stored in 8 bits",
-    "Hires steps": "the second pass takes its steps from the request",
-    "Hires sampler": "the second pass takes its sampler from the request",
-    "Hires upscaler": "the second pass takes its upscaler from the request",
 }
 """A1111's axes that have no meaning here, and why."""
 
@@ -134,6 +131,35 @@ def _words(name: str, known: Mapping[str, Any] | None = None) -> Read:
         return values
 
     return read
+
+
+def _hires(name: str, value: Any) -> Change:
+    """A change of the second pass, which must have been asked for."""
+
+    def change(job: Job) -> Job:
+        hires = job.request.hires
+        if hires is None:
+            raise RequestError("there is no second pass to change; ask for one, as by --hires-scale 2.")
+        return job.change(hires={**hires.model_dump(), name: value})
+
+    return change
+
+
+def _of_second_pass(name: str, kind: type[int] | type[str]) -> Read:
+    def read(text: str, setting: Setting) -> list[Value]:
+        values = read_numbers(text, int) if kind is int else split_values(text)
+        return [Value(label=str(value), change=_hires(name, value)) for value in values]
+
+    return read
+
+
+def _denoising(text: str, setting: Setting) -> list[Value]:
+    """The strength of the pass that begins with a picture, which is the second one where there is one."""
+
+    def with_strength(number: float) -> Change:
+        return lambda job: (_hires if job.request.hires else _changed)("strength", number)(job)
+
+    return [Value(label=f"{number:.10g}", change=with_strength(number)) for number in read_numbers(text, float)]
 
 
 def _option(option: str) -> Read:
@@ -241,7 +267,10 @@ _MAKERS |= {
     "Schedule rho": _numbers("rho", float),
     "Eta": _option("eta"),
     "Clip skip": _numbers("clip_skip", int),
-    "Denoising": _numbers("strength", float),
+    "Denoising": _denoising,
+    "Hires steps": _of_second_pass("steps", int),
+    "Hires sampler": _of_second_pass("sampler", str),
+    "Hires upscaler": _of_second_pass("upscaler", str),
     "Initial noise multiplier": _numbers("noise_multiplier", float),
     "Extra noise": _numbers("extra_noise", float),
     "Cond. Image Mask Weight": _numbers("mask_strength", float),

@@ -112,8 +112,13 @@ def _system_fonts() -> tuple[Path, ...]:
         for name in names
         if name.lower().endswith(_ENDINGS)
     ]
-    ranked = [(rank, path) for path in found for rank, name in enumerate(_NAMES) if path.stem.startswith(name)]
-    return tuple(path for _, path in sorted(ranked))
+    ranked = [
+        (rank, len(path.name), path)  # the shortest name of a family is its upright, regular one
+        for path in found
+        for rank, name in enumerate(_NAMES)
+        if path.stem.startswith(name)
+    ]
+    return tuple(path for _, _, path in sorted(ranked))
 
 
 def _font_folders() -> Iterable[Path]:

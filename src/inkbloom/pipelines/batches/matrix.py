@@ -45,7 +45,9 @@ def read_matrix(
             [option for option, on in zip(some, reversed(bits), strict=True) if on]
             for bits in product((False, True), repeat=len(some))
         ]
-        values = [Value(label=" + ".join(s) or "–", change=_adding(s, which, at_start, joined_by)) for s in subsets]
+        values = [
+            Value(label=" + ".join(s) or "(none)", change=_adding(s, which, at_start, joined_by)) for s in subsets
+        ]
         return Axis(name="Prompt matrix", values=tuple(values))
 
     return base, axis(columns), axis(rows)

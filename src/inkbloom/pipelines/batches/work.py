@@ -15,6 +15,9 @@ from inkbloom.pipelines.saving import save_picture
 from inkbloom.pipelines.spool import Spool
 from inkbloom.pipelines.stable_diffusion import OWN_FIELDS, StableDiffusion
 
+SPOOL = "spool"
+"""The folder, beside the pictures, of latents that were not decoded."""
+
 Load = Callable[[str | None, str | None], StableDiffusion]
 """Give the model of a checkpoint and an autoencoder, each a file, a name, or None for the batch's own."""
 
@@ -32,7 +35,6 @@ def paint_plan(
     folder: Path,
     load: Load,
     *,
-    spool: Spool | None = None,
     privacy: Privacy = "full",
     on_saved: Callable[[int], None] = lambda done: None,
 ) -> Outcome:
@@ -40,8 +42,8 @@ def paint_plan(
 
     Models are the outer loop, so that each is loaded once; neighbours that differ in prompt and seed alone are painted
     at once, as many as their `batch_size` says. All requests of a model are checked against it before its first picture
-    (`RequestError`). What fails later is told in the outcome, and the rest goes on. `on_saved` is told how many
-    pictures are done.
+    (`RequestError`). What fails later is told in the outcome, and the rest goes on; latents that could not be decoded
+    stay in the folder's `SPOOL`. `on_saved` is told how many pictures are done.
     """
     outcome = Outcome()
     missing = plan.missing(folder)
@@ -51,10 +53,10 @@ def paint_plan(
         for entry in entries:
             try:
                 model.resolve(entry.opened())
-            except RequestError as error:
+            except InkbloomError as error:
                 raise RequestError(f"{entry.origin}: {error}") from None
         for batch in _batches(entries):
-            for part in _painted(model, batch, folder, outcome, spool, privacy):
+            for part in _painted(model, batch, folder, outcome, privacy):
                 outcome.painted += part
                 on_saved(outcome.painted)
     return outcome
@@ -65,10 +67,10 @@ def _painted(
     batch: Sequence[Entry],
     folder: Path,
     outcome: Outcome,
-    spool: Spool | None,
     privacy: Privacy,
 ) -> Iterator[int]:
     """Paint and save a batch, or, where that fails, its pictures one by one; how many were saved, each time."""
+    spool = Spool(folder / SPOOL)
     try:
         result = model.paint([model.resolve(entry.opened()) for entry in batch], spool=spool)
     except InkbloomError as error:
@@ -77,15 +79,15 @@ def _painted(
             return
         result = None
     if result is None:
+        spool.clear()  # they are painted once more
         for entry in batch:
-            yield from _painted(model, [entry], folder, outcome, spool, privacy)
+            yield from _painted(model, [entry], folder, outcome, privacy)
         return
     outcome.warnings += [line for line in result.warnings if line not in outcome.warnings]
     made = zip(batch, result.images, result.requests, result.stages, strict=True)
     for entry, picture, request, stages in made:
         save_picture(picture, iter([folder / entry.file]), request, stages=stages, privacy=privacy)
-    if spool is not None:
-        spool.clear()
+    spool.clear()
     yield len(batch)
 
 

@@ -48,7 +48,7 @@ def open_foreign(path: Path, device: torch.device) -> Foreign:
 
     Raises `CheckpointError` where spandrel is not installed, the file is damaged, or its architecture unknown.
     """
-    spandrel = _spandrel()
+    spandrel = import_spandrel()
     state = _state(path)
     try:
         descriptor = spandrel.ModelLoader(device=device).load_from_state_dict(state)
@@ -98,7 +98,8 @@ def _state(path: Path) -> Mapping[str, Any]:
     return state
 
 
-def _spandrel() -> Any:
+def import_spandrel() -> Any:
+    """The package, without torchvision where that cannot load; `CheckpointError` where it is not installed."""
     if importlib.util.find_spec("spandrel") is None:
         raise CheckpointError(MISSING)
     if "spandrel" not in sys.modules:

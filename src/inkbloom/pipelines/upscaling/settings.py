@@ -54,7 +54,7 @@ class HiresPass(_Settings, frozen=True):
     @model_validator(mode="after")
     def _check_latent_name(self) -> HiresPass:
         if self.upscaler.startswith("Latent") and self.upscaler not in LATENT_UPSCALERS:
-            raise ValueError(f'Unknown upscaler "{self.upscaler}".{nearest(self.upscaler, LATENT_UPSCALERS)}')
+            raise ValueError(f'upscaler "{self.upscaler}" is unknown.{nearest(self.upscaler, LATENT_UPSCALERS)}')
         return self
 
     def enlarged(self, width: int, height: int) -> tuple[int, int]:
@@ -110,10 +110,9 @@ class TiledDiffusion(_Settings, frozen=True):
 
 def _explain(kind: type[BaseModel], error: Any) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
-    owner = "hires" if kind is HiresPass else "tiled_diffusion"
     if error["type"] == "extra_forbidden":
-        return f'{owner}: unknown field "{name}".{nearest(name, kind.model_fields)}'
+        return f'has no field "{name}".{nearest(name, kind.model_fields)}'
     if error["type"] == "value_error":
-        return f"{owner}: {error['ctx']['error']}"
+        return str(error["ctx"]["error"])
     said = error["msg"].replace("Input should be", "must be")
-    return f"{owner}: {name} {error['input']!r} {said}."
+    return f"{name} {error['input']!r} {said}."

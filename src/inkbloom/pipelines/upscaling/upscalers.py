@@ -99,7 +99,7 @@ def find_upscaler(
 
 
 def enlarge(picture: PILImage.Image, width: int, height: int, upscaler: Enlarger) -> PILImage.Image:
-    """The picture at exactly `width` x `height`: enlarged until it is as large, in three rounds at most, then Lanczos."""
+    """The picture at exactly `width` x `height`: enlarged until it is as large, thrice at most, then by Lanczos."""
     for _ in range(_ROUNDS):
         factor = max(width / picture.width, height / picture.height)
         if factor <= 1:

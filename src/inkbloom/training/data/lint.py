@@ -54,7 +54,7 @@ class Findings:
         """`TrainingError` with the first error, and how many more there are."""
         errors = self.errors
         if errors:
-            more = f" ({len(errors) - 1} more: see the report on the data.)" if len(errors) > 1 else ""
+            more = f" ({len(errors) - 1} more: try a dry run with skip_broken.)" if len(errors) > 1 else ""
             raise TrainingError(errors[0].text + more)
 
 

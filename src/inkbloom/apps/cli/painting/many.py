@@ -105,21 +105,20 @@ def work(plan: "Plan", folder: Path, models: Models, options: ManyOptions) -> in
     2: some pictures failed, and the lines on standard error say which; 130: stopped by Ctrl-C.
     """
     from inkbloom.apps.cli.progress import step_bar
-    from inkbloom.pipelines.batches.work import paint_plan
+    from inkbloom.pipelines.batches.work import SPOOL, paint_plan
     from inkbloom.pipelines.spool import Spool
 
     missing = len(plan.missing(folder))
     there = len(plan.entries) - missing
     if there:
         print(f"{there} of {len(plan.entries)} pictures are there already.")
-    spool, started = Spool(folder / "spool"), time.monotonic()
+    started = time.monotonic()
     try:
         with step_bar("Pictures", missing) as show:
             outcome = paint_plan(
                 plan,
                 folder,
                 models.load,
-                spool=spool,
                 privacy=options.privacy,
                 on_saved=show,
             )
@@ -128,8 +127,8 @@ def work(plan: "Plan", folder: Path, models: Models, options: ManyOptions) -> in
         tell([f"stopped. {done} of {len(plan.entries)} pictures are in {folder}; the same command goes on."])
         return 130
     finally:
-        if spool.files:
-            tell([spool.left()])
+        if (folder / SPOOL).is_dir():
+            tell([Spool(folder / SPOOL).left()])
     tell([*outcome.warnings, *outcome.failures])
     if outcome.painted:
         print(f"Painted {_pictures(outcome.painted)} in {time.monotonic() - started:.1f} s, saved in {folder}.")
