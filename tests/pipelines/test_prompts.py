@@ -206,7 +206,10 @@ def test_guidance_1_needs_no_unconditional_answer_but_for_parts(model: StableDif
     [
         ("a <lora:film:0.8>", 'LoRA "film" cannot be looked up without a folder of models; give one, or drop the tag.'),
         ("a <lyco:film>", 'LoRA "film" cannot be looked up without a folder of models; give one, or drop the tag.'),
-        ("a <hypernet:old:1>", 'Hypernetwork "old" cannot be looked up without a folder of models; give one, or drop the tag.'),
+        (
+            "a <hypernet:old:1>",
+            'Hypernetwork "old" cannot be looked up without a folder of models; give one, or drop the tag.',
+        ),
         ("a (dog:1.2.3)", 'The weight in ":1.2.3)" is not a number; write for example (word:1.2).'),
     ],
 )

@@ -81,9 +81,9 @@ def _mixed(first: ScheduledConditioning, last: ScheduledConditioning, amount: fl
 
 def _part(first: ScheduledPart, last: ScheduledPart, amount: float) -> ScheduledPart:
     """Texts that change on the way change at the steps of either."""
-    untils = sorted({until for part in (first, last) for until, _ in part.schedule})
+    ends = sorted({until for part in (first, last) for until, _ in part.schedule})
     schedule = []
-    for until in untils:
+    for until in ends:
         a, b = (
             next((rows for end, rows in part.schedule if until <= end), part.schedule[-1][1]) for part in (first, last)
         )
