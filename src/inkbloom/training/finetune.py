@@ -11,7 +11,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from inkbloom.checkpoints import LoadedModel
+from inkbloom.checkpoints import LoadedModel, load
+from inkbloom.checkpoints.clip_folder import load_text_encoder
 from inkbloom.core.errors import TrainingError
 from inkbloom.families.sd1 import SD1
 from inkbloom.families.starter import STARTER
@@ -37,6 +38,12 @@ class FinetuneSettings:
     """Train the text encoder too; text_learning_rate is its rate."""
     from_nothing: bool = False
     """Begin with a new U-Net; text encoder and autoencoder are the base's."""
+    text_encoder: Path | None = None
+    """For a new U-Net: another text encoder than the base's, from the folder that `train text-encoder` wrote, or from a
+    model."""
+    autoencoder: Path | None = None
+    """For a new U-Net: another autoencoder than the base's, from the file or folder that `train autoencoder` wrote, or
+    from a model."""
     unet_size: UNetSize = "base"
     """How large a new U-Net is: as the base's, the starter's, or Stable Diffusion 1's (860 million weights)."""
 
@@ -44,8 +51,9 @@ class FinetuneSettings:
         check_choice("unet_size", self.unet_size, UNetSize)
         if not (self.train_unet or self.train_text_encoder):
             raise TrainingError("train_unet and train_text_encoder are both off; there is nothing to train.")
-        if self.unet_size != "base" and not self.from_nothing:
-            raise TrainingError(f"unet_size is {self.unet_size}, which is for a new U-Net; set from_nothing too.")
+        for name, usual in (("unet_size", "base"), ("text_encoder", None), ("autoencoder", None)):
+            if getattr(self, name) != usual and not self.from_nothing:
+                raise TrainingError(f"{name} is {getattr(self, name)}, which is for a new U-Net; set from_nothing too.")
 
 
 class Finetuning(Denoising):
@@ -86,6 +94,30 @@ def _used(text: ClipText, skip_layers: int) -> nn.Module:
     used.token_embedding, used.final_norm = text.token_embedding, text.final_norm
     used.layers = text.layers[:-skip_layers]
     return used
+
+
+def with_own_parts(model: LoadedModel, settings: FinetuneSettings) -> LoadedModel:
+    """The model with the text encoder and the autoencoder that the settings name; its U-Net then is none of its own.
+
+    Raises `CheckpointError` where one cannot be read.
+    """
+    if settings.text_encoder is not None:
+        text, tokenizer = load_text_encoder(settings.text_encoder)
+        unet = replace(model.spec.unet, context_dim=text.spec.width)
+        model = replace(
+            model, spec=replace(model.spec, text=text.spec, unet=unet), text=text, tokenizer=tokenizer, unet=None
+        )
+    if settings.autoencoder is not None:
+        loaded = load(settings.autoencoder, components=("autoencoder",), dtype=torch.float32)
+        channels = loaded.spec.autoencoder.latent_channels
+        spec = replace(
+            model.spec,
+            autoencoder=loaded.spec.autoencoder,
+            latent_scale=loaded.spec.latent_scale,
+            unet=replace(model.spec.unet, in_channels=channels, out_channels=channels),
+        )
+        model = replace(model, spec=spec, autoencoder=loaded.autoencoder, unet=None)
+    return model
 
 
 def with_new_unet(model: LoadedModel, size: UNetSize, *, seed: int = 0) -> LoadedModel:

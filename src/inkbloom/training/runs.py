@@ -33,7 +33,7 @@ from inkbloom.training.data.survey import Survey, survey
 from inkbloom.training.denoising import Denoising, checkpoint_blocks
 from inkbloom.training.estimates import Estimate, estimate, seconds_per_step
 from inkbloom.training.evaluation import HeldOut
-from inkbloom.training.finetune import FinetuneSettings, Finetuning, with_new_unet
+from inkbloom.training.finetune import FinetuneSettings, Finetuning, with_new_unet, with_own_parts
 from inkbloom.training.job import TraineeJob
 from inkbloom.training.loop import Budget, Job, Progress, run
 from inkbloom.training.metadata import result_metadata
@@ -197,7 +197,7 @@ def prepare(
 def _prepare_diffusion(
     recipe: DiffusionRecipe, device: torch.device, world: World, folder: Path | None, on_progress: OnProgress
 ) -> Training:
-    model = load(recipe.model.base or starter.FOLDER, dtype=DTYPES[recipe.model.base_precision], device=device)
+    model = _open(recipe, device)
     assert model.autoencoder is not None
     seen = survey(
         recipe.data,
@@ -212,10 +212,6 @@ def _prepare_diffusion(
     if isinstance(recipe.own, EmbeddingSettings):
         _check_named(recipe.own.trigger_words, seen)
     data = Dataset(seen, encoder=LatentEncoder(model.autoencoder, model.spec.latent_scale, cache))
-    if isinstance(recipe.own, FinetuneSettings) and recipe.own.from_nothing:
-        model = with_new_unet(model, recipe.own.unet_size, seed=recipe.run.seed)
-        assert model.unet is not None
-        model.unet.to(device)
     build: Any = _DIFFUSION_JOBS[type(recipe.own)]
     trainee = build(
         model, Objective(recipe.objective, model.spec), recipe.own, recipe.conditioning, seed=recipe.run.seed
@@ -226,6 +222,20 @@ def _prepare_diffusion(
     held_out = HeldOut(trainee, data.held_out, recipe.evaluation) if seen.held_out else None
     job = TraineeJob.build(recipe.kind, trainee, data, recipe.optimizer, recipe.run, evaluation=held_out, world=world)
     return Training(recipe=recipe, job=job, data=data, world=world, model=replace(model, spec=trainee.objective.spec))
+
+
+def _open(recipe: DiffusionRecipe, device: torch.device) -> LoadedModel:
+    """The model that is begun with, on the device: the base, or parts of it and what is new."""
+    dtype = DTYPES[recipe.model.base_precision]
+    model = load(recipe.model.base or starter.FOLDER, dtype=dtype, device=device)
+    if isinstance(recipe.own, FinetuneSettings) and recipe.own.from_nothing:
+        model = with_new_unet(with_own_parts(model, recipe.own), recipe.own.unet_size, seed=recipe.run.seed)
+        for network in (model.text, model.autoencoder):
+            assert network is not None
+            network.to(device, dtype)
+        assert model.unet is not None
+        model.unet.to(device)
+    return model
 
 
 def _check_named(words: Iterable[str], seen: Survey) -> None:

@@ -8,6 +8,7 @@ import torch
 from PIL import Image as PILImage
 from safetensors import safe_open
 
+from inkbloom import StableDiffusion
 from inkbloom.apps.cli.main import main
 from inkbloom.checkpoints import load
 from inkbloom.checkpoints.adapters import read_adapter, read_embedding
@@ -88,12 +89,36 @@ def test_diffusion_from_nothing(pictures: Path, tiny_folder: Path) -> None:
     assert not torch.equal(trained.unet.conv_in.weight.float(), base.unet.conv_in.weight.float())
 
 
+def test_all_parts_from_nothing(pictures: Path, tmp_path: Path) -> None:
+    """Autoencoder, text encoder, and a U-Net for both: a whole model that nobody else had a part in, and it paints."""
+    own = {"autoencoder": tmp_path / "ae", "text-encoder": tmp_path / "te"}
+    assert train("autoencoder", pictures, None, *AUTOENCODER, "--resolution", "64", output=own["autoencoder"]) == 0
+    assert train("text-encoder", pictures, None, *TEXT_ENCODER, output=own["text-encoder"]) == 0
+    first_stage, text_encoder = own["autoencoder"] / "trained.safetensors", own["text-encoder"] / "trained"
+    parts = ("--autoencoder", str(first_stage), "--text-encoder", str(text_encoder))
+    assert train("diffusion", pictures, None, "--from-nothing", "--resolution", "64", "--as-folder", *parts) == 0
+    model = StableDiffusion.load(pictures.parent / "run" / "trained", device="cpu")
+    assert (model.spec.text.width, model.autoencoder.downscale) == (32, 2)
+    assert model.generate("a mycat", steps=1, width=64, height=64).images[0].size == (64, 64)
+
+
+def test_own_parts_are_for_new_unets(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("diffusion", pictures, None, "--text-encoder", "here") == 2
+    assert "text_encoder is here, which is for a new U-Net; set from_nothing too." in capsys.readouterr().err
+
+
 def test_controlnet(pictures: Path, tiny_folder: Path) -> None:
     assert train("controlnet", pictures, tiny_folder, "--hint-folder", str(pictures)) == 0
     assert (pictures.parent / "run" / "trained.safetensors").exists()
 
 
 AUTOENCODER = ("--autoencoder-widths", "8", "--autoencoder-widths", "16", "--autoencoder-norm-groups", "4")
+
+
+TEXT_ENCODER = (
+    *("--text-layers", "1", "--text-width", "32", "--text-heads", "2", "--vocabulary", "captions"),
+    *("--image-layers", "1", "--image-width", "32", "--image-heads", "2", "--resolution", "64"),
+)
 
 
 def test_autoencoder(pictures: Path) -> None:
@@ -108,9 +133,7 @@ def test_vq_autoencoder(pictures: Path) -> None:
 
 
 def test_text_encoder(pictures: Path) -> None:
-    text = ("--text-layers", "1", "--text-width", "32", "--text-heads", "2", "--vocabulary", "captions")
-    image = ("--image-layers", "1", "--image-width", "32", "--image-heads", "2", "--resolution", "64")
-    assert train("text-encoder", pictures, None, *text, *image) == 0
+    assert train("text-encoder", pictures, None, *TEXT_ENCODER) == 0
     text_encoder, tokenizer = load_text_encoder(pictures.parent / "run" / "trained")
     assert text_encoder.spec.width == 32
     assert tokenizer.vocab_size == text_encoder.spec.vocab_size
