@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from inkbloom.core.errors import InkbloomError, RequestError
 from inkbloom.core.types import Latent
@@ -38,7 +38,7 @@ class Spool:
         metadata = {_REQUESTS: json.dumps([request.model_dump(mode="json") for request in requests])}
         kept = {_LATENTS: latents.detach().float().cpu().contiguous()}
         path = self.folder / f"{requests[0].seed}-{secrets.token_hex(4)}{ENDING}"
-        self.files.append(save_new(lambda place: save_file(kept, place, metadata), iter([path])))
+        self.files.append(save_new(lambda place: place.write_bytes(save(kept, metadata)), iter([path])))
 
     def clear(self) -> None:
         """Remove what was written, and the folder where nothing else is in it."""

@@ -186,7 +186,7 @@ def test_a_full_disk(fails) -> None:
         line = fails("a dog", "--steps", "1", "--n_samples", "1")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert line.endswith('00000.png": File too large.')
+    assert line.endswith('.latents.safetensors": File too large.')
 
 
 def test_version(run) -> None:

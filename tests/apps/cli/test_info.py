@@ -46,8 +46,8 @@ def test_a_foreign_picture(run, tmp_path: Path) -> None:
         "  sampler: Euler",
         "  guidance_scale: 7.0",
         "  seed: 7",
+        "  hires: {'scale': 2.0, 'upscaler': 'Latent', 'strength': 0.7}",
         "  noise_source: nv",
-        'Note: "Hires upscale: 2" has no counterpart here.',
         "",
     ]
 

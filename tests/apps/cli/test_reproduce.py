@@ -31,13 +31,14 @@ def test_our_own_picture_comes_out_the_same(run, tiny_file: Path, tmp_path: Path
 
 def test_a_foreign_picture_by_another_model_is_told(run, tiny_file: Path, tmp_path: Path) -> None:
     notes = PngInfo()
-    pairs = "Steps: 2, Sampler: Euler, Seed: 7, Size: 64x64, Model: dreamer, Model hash: aaaaaaaaaa, Hires upscale: 2"
+    pairs = "Steps: 2, Sampler: Euler, Seed: 7, Size: 64x64, Model: dreamer, Model hash: aaaaaaaaaa"
+    pairs += ", Face restoration: GFPGAN"
     notes.add_text("parameters", f"a dog\n{pairs}")
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png", pnginfo=notes)
     code, out, err = run("reproduce", tmp_path / "a.png", "--ckpt", tiny_file, "--outdir", tmp_path, "--device", "cpu")
     assert (code, out) == (0, f"Painted the picture of A1111 again (seed 7), saved as {tmp_path}/a-reproduced.png.\n")
     lines = err.splitlines()
-    assert lines[0] == 'inkbloom: "Hires upscale: 2" has no counterpart here.'
+    assert lines[0] == 'inkbloom: "Face restoration: GFPGAN" has no counterpart here.'
     assert lines[1].startswith("inkbloom: It was painted with model dreamer (aaaaaaaaaa); now with tiny (")
     assert len(lines) == 2
     assert read_metadata(tmp_path / "a-reproduced.png").request.model == "tiny"

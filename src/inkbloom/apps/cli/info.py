@@ -60,6 +60,8 @@ def info(
     if not wanted.keys() <= found.fields.keys():  # else it is our own picture, and all has been said
         print("Request:")
         for name, value in wanted.items():
+            if value == {}:  # a part of the request, with its usual values alone
+                value = getattr(found.request, name).model_dump(exclude_none=True)
             print(f"  {name}: {value}")
     if found.stages is not None:
         print(f"Hashes: of {len(found.stages.steps)} steps and the other stages, for: inkbloom verify.")
