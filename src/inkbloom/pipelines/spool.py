@@ -15,7 +15,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from inkbloom.core.errors import InkbloomError, RequestError
+from inkbloom.core.errors import InkbloomError, OutputError, RequestError
 from inkbloom.core.types import Latent
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
 from inkbloom.pipelines.saving import prepare_folder, save_new
@@ -38,13 +38,20 @@ class Spool:
         metadata = {_REQUESTS: json.dumps([request.model_dump(mode="json") for request in requests])}
         kept = {_LATENTS: latents.detach().float().cpu().contiguous()}
         path = self.folder / f"{requests[0].seed}-{secrets.token_hex(4)}{ENDING}"
-        self.files.append(save_new(lambda place: place.write_bytes(save(kept, metadata)), iter([path])))
+        try:
+            self.files.append(save_new(lambda place: place.write_bytes(save(kept, metadata)), iter([path])))
+        except OutputError:
+            self._remove_folder()
+            raise
 
     def clear(self) -> None:
         """Remove what was written, and the folder where nothing else is in it."""
         for path in self.files:
             path.unlink(missing_ok=True)
         self.files.clear()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
         with suppress(OSError):  # it is not empty, or was never made
             self.folder.rmdir()
 
