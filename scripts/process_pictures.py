@@ -25,12 +25,12 @@ REVERSE_STEPS, SHOWN = 30, (1, 5, 9, 13, 17, 21, 25, 30)
 PROMPTS = (
     "a big castle under a starry night sky",
     "a cute dog",
-    "a cat on the beach",
+    "a watercolour painting of a cat on the beach",
     "a rocket in space",
-    "a penguin in the snow",
+    "two apples on a white background",
     "沙滩上的棕榈树",
-    "星空下的大城堡",
-    "a fish under the sea",
+    "pixel art of a robot at sunset",
+    "水墨画：一只大熊猫",
 )
 
 

@@ -62,7 +62,7 @@ def save_picture(
     )
 
 
-def save_new(write: Callable[[Path], None], names: Iterator[Path]) -> Path:
+def save_new(write: Callable[[Path], object], names: Iterator[Path]) -> Path:
     """Let `write` fill a temporary file beside the first name, then give it the first free name, and return that.
 
     `OutputError` where the folder cannot be written or the disk is full; nothing is left behind then.

@@ -132,8 +132,8 @@ def test_what_cannot_be_trained_is_said(tmp_path: Path, tiny_folder: Path) -> No
         train_starter(tmp_path, steps=1, known_objects=-1, device=CPU)
     with pytest.raises(TrainingError, match=r"^The size of pieces is 0 MB; it must be at least 1\.$"):
         train_starter(tmp_path, steps=1, piece_megabytes=0, device=CPU)
-    with pytest.raises(RequestError, match=r'^Unknown edition "ful"\. Did you mean "full".*\?$'):
-        train_starter(tmp_path, edition="ful", steps=1, device=CPU)
+    with pytest.raises(RequestError, match=r'^Unknown edition "full2"\. Did you mean "full".*\?$'):
+        train_starter(tmp_path, edition="full2", steps=1, device=CPU)
     with pytest.raises(
         RequestError, match=r"tiny cannot be trained on as this edition of the starter: its text has .*\.$"
     ):
