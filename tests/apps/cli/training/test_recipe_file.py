@@ -77,7 +77,7 @@ def test_every_field_has_one_name_and_a_help_text(kind: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[data]\nresolutoin = 3\n", 'has an unknown field "resolutoin".*resolution'),
+        ("[data]\nresolutions = 3\n", 'has an unknown field "resolutions".*resolution'),
         ("[data\n", "is not TOML"),
         (b"\xff\xfe", "is not UTF-8 text"),
     ],
