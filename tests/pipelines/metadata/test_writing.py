@@ -110,6 +110,17 @@ def test_without_a_request_nothing_is_told(tmp_path: Path, ending: str) -> None:
     assert read_carried(written(tmp_path, ending, None)).texts == {}
 
 
+def test_places_of_files_are_private_too(tmp_path: Path) -> None:
+    given = tmp_path / "home of somebody" / "given.png"
+    given.parent.mkdir()
+    PILImage.new("RGB", (64, 64)).save(given)
+    control = {"model": "reference_only", "image": str(given)}
+    request = resolved(prompt="a dog", init_image=str(given), mask_image=str(given), controls=[control])
+    for privacy, told in (("full", True), ("without-prompt", False), ("hash-only", False)):
+        path = written(tmp_path, ".png", request, privacy=privacy)
+        assert ("somebody" in " ".join(read_carried(path).texts.values())) is told
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r'Unknown privacy "hash"\. Did you mean "hash-only"'):
         written(tmp_path, ".png", resolved(), privacy="hash")
