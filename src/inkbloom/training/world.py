@@ -179,6 +179,7 @@ def joined(strategy: Strategy = "ddp") -> Iterator[World]:
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size(), strategy)
+        dist.barrier()  # who leaves while others still talk to it may be aborted, or abort them
     finally:
         dist.destroy_process_group()
 
