@@ -17,7 +17,6 @@ from typing import Any, Protocol, get_args
 
 from inkbloom.core.errors import Stopped, TrainingError, nearest
 from inkbloom.training.learner import BrokenStepError, Precision
-from inkbloom.training.rates import LearningRate as LearningRate  # the starter's stages take it from here
 from inkbloom.training.rates import Rate
 from inkbloom.training.states import States
 from inkbloom.training.world import Strategy, World

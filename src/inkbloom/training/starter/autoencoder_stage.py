@@ -12,8 +12,9 @@ import torch
 
 from inkbloom.models.autoencoder import AutoencoderKL, AutoencoderSpec
 from inkbloom.training.autoencoder import AutoencoderJob, AutoencoderSettings, Crops, whole
-from inkbloom.training.loop import Budget, LearningRate, Progress, RunSettings, run
+from inkbloom.training.loop import Budget, Progress, RunSettings, run
 from inkbloom.training.optimizers import OptimizerSettings
+from inkbloom.training.rates import LearningRate
 from inkbloom.training.starter.catalogue import Edition
 from inkbloom.training.starter.scenes import render, sample_scenes
 

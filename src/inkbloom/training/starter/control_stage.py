@@ -10,9 +10,10 @@ from inkbloom.nn.canny import canny
 from inkbloom.training.control import ControlNetTraining, save_control
 from inkbloom.training.evaluation import EvaluationSettings, HeldOut
 from inkbloom.training.job import TraineeJob
-from inkbloom.training.loop import Budget, Every, LearningRate, Pace, Progress, RunSettings, run
+from inkbloom.training.loop import Budget, Every, Pace, Progress, RunSettings, run
 from inkbloom.training.objective import Objective, ObjectiveSettings
 from inkbloom.training.optimizers import OptimizerSettings
+from inkbloom.training.rates import LearningRate
 from inkbloom.training.starter.catalogue import EDITIONS, Edition
 from inkbloom.training.starter.diffusion_stage import SceneLatents, encode_scenes
 from inkbloom.training.starter.scenes import Scene, render, sample_scenes

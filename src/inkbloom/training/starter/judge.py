@@ -27,7 +27,8 @@ from inkbloom.core.types import Float, Image, Int
 from inkbloom.training.autoencoder import to_image
 from inkbloom.training.ema import averaged
 from inkbloom.training.learner import Learner
-from inkbloom.training.loop import Budget, LearningRate, Progress, run
+from inkbloom.training.loop import Budget, Progress, run
+from inkbloom.training.rates import LearningRate
 from inkbloom.training.starter.catalogue import (
     ARRANGEMENTS,
     COLOR_NAMES,

@@ -19,7 +19,8 @@ from inkbloom.models.clip_text import ClipText, ClipTextSpec
 from inkbloom.text.tokenizer import Tokenizer
 from inkbloom.training.ema import averaged
 from inkbloom.training.learner import Learner
-from inkbloom.training.loop import Budget, LearningRate, Progress, run
+from inkbloom.training.loop import Budget, Progress, run
+from inkbloom.training.rates import LearningRate
 from inkbloom.training.starter.captions import caption
 from inkbloom.training.starter.catalogue import COLOR_NAMES, PLACE_NAMES, SIZES, SPOTS, STYLE_NAMES, Edition
 from inkbloom.training.starter.scenes import Scene, sample_scenes

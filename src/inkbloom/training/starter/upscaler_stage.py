@@ -21,7 +21,8 @@ from inkbloom.models.upscaler import Upscaler, UpscalerSpec
 from inkbloom.training.autoencoder import to_image
 from inkbloom.training.ema import averaged
 from inkbloom.training.learner import Learner
-from inkbloom.training.loop import Budget, Every, LearningRate, Pace, Progress, run
+from inkbloom.training.loop import Budget, Every, Pace, Progress, run
+from inkbloom.training.rates import LearningRate
 from inkbloom.training.starter.scenes import BASE_SIZE, Scene, render, sample_scenes
 from inkbloom.training.upscaler import Pairs, UpscalerJob, mean_psnr
 
