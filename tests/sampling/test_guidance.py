@@ -17,7 +17,7 @@ COND, UNCOND = torch.full((1, 7, 8), 0.5), torch.full((1, 7, 8), -0.25)
 class Always:
     """The same at each call."""
 
-    def __init__(self, *parts: torch.Tensor, weights: tuple[float, ...] = (1.0,)) -> None:
+    def __init__(self, *parts: torch.Tensor, weights: tuple[float | torch.Tensor, ...] = (1.0,)) -> None:
         self.composition = Composition(parts, weights)
 
     def at(self, call: int, /) -> Composition:
@@ -124,6 +124,22 @@ def test_weighted_parts_are_their_formula(scale: float, interval: tuple[float, f
     torch.testing.assert_close(denoise(X, sigma), expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(denoise.both(X, sigma)[0], expected, rtol=1e-5, atol=1e-5)
     assert network.answers == 8
+
+
+@pytest.mark.parametrize("scale", [7.5, 1.0])
+def test_weights_may_be_maps(scale: float) -> None:
+    """Ones are plain weights; complementary halves are each what its part alone is."""
+    ones, left = torch.ones(1, 1, 6, 5), torch.zeros(1, 1, 6, 5)
+    left[..., :2] = 1
+    plain, masked = (guide(scale, cond=Always(*PARTS, weights=w))[0](X, 1.7) for w in (WEIGHTS, _times(ones)))
+    torch.testing.assert_close(masked, plain, rtol=0, atol=1e-6)
+    halves, _ = guide(scale, cond=Always(*PARTS[::2], weights=(left, 1 - left)))
+    first, last = (guide(scale, cond=Always(part))[0](X, 1.7) for part in PARTS[::2])
+    torch.testing.assert_close(halves(X, 1.7), torch.where(left > 0, first, last), rtol=0, atol=1e-6)
+
+
+def _times(mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return tuple(weight * mask for weight in WEIGHTS)
 
 
 def test_one_part_of_weight_1_is_no_composition() -> None:

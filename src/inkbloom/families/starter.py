@@ -6,6 +6,7 @@ Its weights lie in `FOLDER`, an ordinary diffusers folder, which says the same f
 import dataclasses
 from pathlib import Path
 
+from inkbloom.families.previews import PreviewFacts
 from inkbloom.families.spec import ModelSpec
 from inkbloom.models.autoencoder import AutoencoderSpec
 from inkbloom.models.clip_text import ClipTextSpec
@@ -53,3 +54,11 @@ STARTER_FULL = dataclasses.replace(
     default_size=256,
 )
 """The same for 256 pixels and the whole catalogue: what a GPU trains in half an hour."""
+
+PREVIEW = PreviewFacts(
+    latent_scale=0.862013269602958,
+    # Fitted by scripts/starter_previews.py, which trains the decoder too
+    colors=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+    bias=(0.0, 0.0, 0.0),
+    tiny_decoder=Path(__file__).parent / "starter_preview" / "starter_decoder.safetensors",
+)

@@ -6,6 +6,7 @@ convolution that starts at zero, so that an untrained ControlNet changes nothing
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -48,6 +49,11 @@ class HintEncoder(nn.Module):
         convs = [nn.Conv2d(spec.hint_in_channels, widths[0], 3, padding=1)]
         for width, wider in pairwise(widths):
             convs += [nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, wider, 3, stride=2, padding=1)]
+        for conv in convs:
+            # SiLU halves small values, so a gain of 2 keeps the hint's strength. As torch draws the weights it would
+            # reach the end 1e4 times weaker, and training would have to wait long for its "sudden convergence".
+            nn.init.normal_(conv.weight, std=2.0 / math.sqrt(conv.weight[0].numel()))
+            nn.init.zeros_(conv.bias)
         convs.append(zeroed(nn.Conv2d(widths[-1], spec.unet.levels[0].channels, 3, padding=1)))
         self.convs = nn.ModuleList(convs)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from PIL import Image as PILImage
@@ -21,6 +25,7 @@ from inkbloom.pipelines.control.controls import Controls
 from inkbloom.pipelines.device import Compute
 from inkbloom.pipelines.editing.canvas import Canvas, prepare_canvas
 from inkbloom.pipelines.editing.conditions import WithChannels, inpaint_channels, instruct_channels, purpose
+from inkbloom.pipelines.editing.regions import Masks, region_masks, uncovered
 from inkbloom.pipelines.memory import is_out_of_memory
 from inkbloom.pipelines.pictures import to_pictures
 from inkbloom.pipelines.prompts import BatchConditions, PictureConditions
@@ -40,13 +45,15 @@ from inkbloom.sampling.prediction import ModelDenoiser
 from inkbloom.sampling.pure_noise import sample
 from inkbloom.sampling.registry import find_sampler
 from inkbloom.sampling.sigmas import make_sigmas
+from inkbloom.sampling.tape import Tape, TapedDenoiser
 from inkbloom.sampling.tiling import TiledModel
 
 CFGPP_SCALE = 12.5
 Guidance = ClassifierFreeGuidance | InstructGuidance
 
-OnStep = Callable[[int, int | None, float, Latent, Latent], None]
-"""Told after each step: (steps done, steps in all or None, sigma reached, latents of unit variance, denoised)."""
+OnStep = Callable[[int, int | None, float, Latent, Latent, bool], None]
+"""Told after each step: (steps done, steps in all or None, sigma reached, latents of unit variance, denoised, whether
+the step came from a tape)."""
 Painted = tuple[list[PILImage.Image], Latent, list[StageHashes], list[str]]
 """Pictures, scaled latents, stage hashes, and what the user should know."""
 
@@ -87,13 +94,15 @@ class Painter:
         on_step: OnStep,
         spool: Spool | None = None,
         begin: Latent | None = None,
+        tape: Path | None = None,
     ) -> Painted:
         """Paint requests that differ in prompts and seeds alone, from the scaled latents `begin` where it is given.
 
-        The latents are written to the spool before they are decoded.
+        The latents are written to the spool before they are decoded. `tape` is the file by which the sampling, where
+        it is interrupted, goes on exactly (`sampling.tape`); whoever gave it removes it.
         """
         with seamless(requests[0].tiling):
-            return self._paint(requests, conditions, on_step, spool, begin)
+            return self._paint(requests, conditions, on_step, spool, begin, tape)
 
     def _paint(
         self,
@@ -102,6 +111,7 @@ class Painter:
         on_step: OnStep,
         spool: Spool | None,
         begin: Latent | None,
+        tape_file: Path | None,
     ) -> Painted:
         request = requests[0]
         stages = StageRecorder(len(requests), self.compute.device)
@@ -109,12 +119,15 @@ class Painter:
         canvas = prepare_canvas(request) if request.init_image is not None else None
         start = self._start(request, canvas, noise, begin)
         stages.record("sigmas", start.sigmas.expand(len(requests), -1))
-        guidance = self._guide(request, conditions, canvas, start.sigmas)
-        stages.record("tokens", [each.tokens for each in conditions])
-        with_uncond = guidance.uncond is not None
-        stages.record("conditioning", [each.values(with_uncond=with_uncond) for each in conditions])
-        stages.record("noise", noise.initial())
-        latents = self._sample(request, start, guidance, noise, stages, on_step)
+        regions = self._regions(request, canvas, enlarged=begin is not None)
+        with _tape(tape_file, requests, noise.initial(), begin) as tape:
+            calls = itertools.count(tape.calls if tape else 0)
+            guidance = self._guide(request, conditions, canvas, start.sigmas, regions, calls)
+            stages.record("tokens", [each.tokens for each in conditions])
+            with_uncond = guidance.uncond is not None
+            stages.record("conditioning", [each.values(with_uncond=with_uncond) for each in conditions])
+            stages.record("noise", noise.initial())
+            latents = self._sample(request, start, guidance, noise, stages, on_step, tape)
         stages.record("latent", latents)
         if canvas is not None and len(start.sigmas) < 2:
             images = [canvas.finish(canvas.picture)] * len(requests)
@@ -123,6 +136,8 @@ class Painter:
                 spool.write(latents, requests)
             images = self._develop(request, latents, canvas, start.kept)
         images, warnings = self._finish(requests, images)
+        bare = uncovered(regions, len(conditions[0].cond.parts))
+        warnings += [] if bare is None else [bare]
         return images, latents.cpu(), stages.finish(images), warnings
 
     @torch.inference_mode()
@@ -182,7 +197,7 @@ class Painter:
         init = self._encode(request, canvas.picture)
         first, last = sigmas[0].item(), sigmas[-1].item()
         with seamless(request.tiling):
-            guidance = self._guide(request, [conditions], canvas, sigmas)
+            guidance = self._guide(request, [conditions], canvas, sigmas, self._regions(request, canvas))
             x = invert(guidance, init * math.hypot(1.0, last), sigmas, rule=rule, rounds=rounds)
             (decoded,) = to_pictures(self.autoencoder.decode(init))
         return (x / find_sampler(request.sampler).start_scale(first)).float().cpu(), decoded
@@ -273,6 +288,7 @@ class Painter:
         noise: ImageNoise,
         stages: StageRecorder,
         on_step: OnStep,
+        tape: Tape | None,
     ) -> Latent:
         sampler, sigmas = find_sampler(request.sampler), start.sigmas
         first, last = sigmas[0].item(), sigmas[-1].item()
@@ -287,11 +303,15 @@ class Painter:
         def told(step: Step, x: Latent, denoised: Latent) -> None:
             stages.step(step.index + 1, x)
             total = len(sigmas) - 1 if sampler.calls_per_step else None
-            on_step(step.index + 1, total, step.sigma_next, x / math.hypot(1.0, step.sigma_next), denoised)
+            replayed = isinstance(denoise, TapedDenoiser) and denoise.replaying
+            on_step(step.index + 1, total, step.sigma_next, x / math.hypot(1.0, step.sigma_next), denoised, replayed)
 
         options = dict(request.sampler_options) | ({"noise": noise} if sampler.stochastic else {})
+        denoise = _masked(guidance, start, soft=request.mask_soft)
+        if tape is not None:
+            denoise = TapedDenoiser(inner=denoise, tape=tape)
         try:
-            x = sample(sampler, _masked(guidance, start, soft=request.mask_soft), x, sigmas, on_step=told, **options)
+            x = sample(sampler, denoise, x, sigmas, on_step=told, **options)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -309,6 +329,10 @@ class Painter:
                 "try dtype float32, a lower guidance scale or another sampler."
             )
         return latents
+
+    def _regions(self, request: ResolvedRequest, canvas: Canvas | None, *, enlarged: bool = False) -> Masks:
+        masks = region_masks(request, canvas, self.autoencoder.downscale, enlarged=enlarged)
+        return {part: mask.to(self.compute.device) for part, mask in masks.items()}
 
     def _tiled(self, request: ResolvedRequest) -> UNet | TiledModel:
         """The U-Net, which sees windows of the picture where the request says so."""
@@ -329,7 +353,10 @@ class Painter:
         conditions: Sequence[PictureConditions],
         canvas: Canvas | None,
         sigmas: torch.Tensor,
+        regions: Masks,
+        calls: Iterator[int] | None = None,
     ) -> Guidance:
+        calls = calls or itertools.count()
         sampler = find_sampler(request.sampler)
         controls = self.controls.at_work(request, canvas)
 
@@ -344,7 +371,8 @@ class Painter:
                 controls=Controlled(model=network, controls=controls, sigmas=sigmas) if controls else None,
             )
 
-        cond, uncond = (BatchConditions([getattr(each, side) for each in conditions]) for side in ("cond", "uncond"))
+        cond = BatchConditions([each.cond for each in conditions], regions)
+        uncond = BatchConditions([each.uncond for each in conditions])
         # CFG++ has its own, smaller scale; A1111 divides the usual one by this
         scale = request.guidance_scale / CFGPP_SCALE if sampler.needs_uncond else request.guidance_scale
         if purpose(self.spec) == "instruct" and canvas is not None:
@@ -356,6 +384,7 @@ class Painter:
                 uncond=uncond,
                 scale=scale,
                 image_scale=request.image_guidance_scale,
+                calls=calls,
             )
         network = unet
         if purpose(self.spec) == "inpaint":
@@ -368,6 +397,7 @@ class Painter:
             scale=scale,
             rescale=request.guidance_rescale,
             interval=request.guidance_interval or (0.0, math.inf),
+            calls=calls,
         )
 
 
@@ -377,3 +407,15 @@ def _masked(guidance: Guidance, start: Start, *, soft: bool) -> GuidedDenoiser:
     if soft:
         return DifferentialDenoiser(inner=guidance, init=start.kept, mask=start.mask, sigmas=start.sigmas)
     return MaskedDenoiser(inner=guidance, init=start.kept, mask=start.mask)
+
+
+def _tape(
+    path: Path | None, requests: Sequence[ResolvedRequest], x: Latent, begin: Latent | None
+) -> AbstractContextManager[Tape | None]:
+    """The tape, if one is asked for. Its key is what decides a run: requests, and the latents that it begins with."""
+    if path is None:
+        return nullcontext()
+    digest = hashlib.sha256("\n".join(request.model_dump_json() for request in requests).encode())
+    if begin is not None:
+        digest.update(begin.float().cpu().contiguous().numpy().tobytes())
+    return Tape(path, digest.hexdigest(), x.shape, x.dtype)

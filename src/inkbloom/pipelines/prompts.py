@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from inkbloom.checkpoints.adapters import AdapterUse
 from inkbloom.checkpoints.hashes import a1111_hash
+from inkbloom.core.errors import RequestError
 from inkbloom.core.types import Conditioning, TokenIds
 from inkbloom.models.clip_text import ClipText
 from inkbloom.pipelines.adapters import Adapters, RowCounts, Uses
+from inkbloom.pipelines.editing.regions import Masks
 from inkbloom.pipelines.request import ResolvedRequest
 from inkbloom.sampling.guidance import Composition
 from inkbloom.sampling.registry import find_sampler
@@ -72,11 +74,13 @@ class BatchConditions:
     """What conditions the pictures of a batch, whose `PictureConditions.shape` are equal; `guidance.Conditions`."""
 
     pictures: Sequence[ScheduledConditioning]
+    regions: Masks = field(default_factory=dict)
 
     def at(self, call: int, /) -> Composition:
         steps = [picture.at(call) for picture in self.pictures]
         parts = torch.stack([step.conditioning for step in steps], dim=1)  # parts pictures tokens width
-        return Composition(tuple(parts), steps[0].weights)
+        weights = (w * self.regions.get(part, 1.0) for part, w in enumerate(steps[0].weights))
+        return Composition(tuple(parts), tuple(weights))
 
 
 class PromptReader:
@@ -99,8 +103,8 @@ class PromptReader:
     def read(self, request: ResolvedRequest) -> ReadRequest:
         """The prompt and the negative prompt, and the files that they name.
 
-        `RequestError` for what the prompt language refuses, and for unknown names; `CheckpointError` for a file that
-        cannot be read or is for another model.
+        `RequestError` for what the prompt language refuses, for unknown names, and for a region whose part the prompt
+        has not; `CheckpointError` for a file that cannot be read or is for another model.
         """
         warnings: list[str] = []
         on_unknown = warnings.append if self._lenient else refuse
@@ -117,6 +121,11 @@ class PromptReader:
             )
             for text, is_negative in ((request.prompt, False), (request.negative_prompt, True))
         )
+        for region in request.regions:
+            if region.part > len(prompt.parts):
+                raise RequestError(
+                    f"Region {region.part} has no part of the prompt: AND joins {len(prompt.parts)} of them here."
+                )
         uses = self._adapters.uses(prompt.networks, on_unknown, live=request.lora_application == "live")
         vectors = self._adapters.embeddings.beside(uses.embeddings)
         chunker = self._chunker(request, vectors, on_unknown)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from inkbloom.core.errors import RequestError, nearest
 from inkbloom.pipelines.control.unit import ControlUnit
 from inkbloom.pipelines.editing.outpainting import Margins
+from inkbloom.pipelines.editing.regions import RegionMask
 from inkbloom.pipelines.editing.sources import NoiseSource, PictureSource
 from inkbloom.pipelines.upscaling.settings import HiresPass, TiledDiffusion
 
@@ -107,6 +108,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     hires: HiresPass | None = Field(None, description="a second pass at a higher resolution")
     tiled_diffusion: TiledDiffusion | None = Field(None, description="paint in overlapping windows, at bounded memory")
     controls: tuple[ControlUnit, ...] = Field((), description="ControlNets and adapters that steer, each by a picture")
+    regions: tuple[RegionMask, ...] = Field((), description="masks, each for one of the parts that AND joins")
     watermark: bool = Field(False, description="an invisible one that says StableDiffusionV1, as CompVis's script adds")
     safety_checker: bool = Field(False, description="blacken what the model's safety checker finds unsafe")
     noise_source: Literal["cpu", "nv"] = Field("cpu", description="torch's CPU generator, or CUDA's (\"nv\"), anywhere")
@@ -166,6 +168,11 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
             raise ValueError("hires: a second pass goes over what the first one painted; leave init_image out")
         if self.tiled_diffusion is not None and self.controls:
             raise ValueError("tiled_diffusion: controls see the picture whole, so they cannot steer its tiles")
+        if self.regions and self.dialect != "a1111":
+            raise ValueError(f'regions: prompts of the dialect "{self.dialect}" have no parts; AND is one of a1111')
+        parts = [region.part for region in self.regions]
+        if len(set(parts)) < len(parts):
+            raise ValueError(f"regions: part {max(parts, key=parts.count)} has several masks; give each part one")
         if (self.seed_width is None) != (self.seed_height is None):
             raise ValueError("seed_width: give seed_width and seed_height together")
         return self
@@ -225,6 +232,7 @@ class GenerationRequest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
                 "mask_image": self.mask_image and self.mask_image.opened(),
                 "init_noise": self.init_noise and self.init_noise.opened(),
                 "controls": tuple(unit.opened() for unit in self.controls),
+                "regions": tuple(region.opened() for region in self.regions),
             }
         )
         _check_options(sampler, self.sampler_options)
@@ -374,6 +382,7 @@ _SHAPES = {
     "mask_image": "the file of a picture",
     "init_noise": "a file of noise",
     "controls": "a list of controls, each with model and image",
+    "regions": "a list of regions, each with part and image",
     "hires": "the settings of a second pass, by name",
     "tiled_diffusion": "the settings of tiled diffusion, by name",
 }

@@ -58,6 +58,8 @@ class Progress:
     """The number of the batch's first picture, from 0."""
     num_images: int
     """Pictures in the whole run."""
+    replayed: bool = False
+    """Whether the step was done before, and came from a tape."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -257,6 +259,7 @@ class StableDiffusion:
         first: int = 0,
         num_images: int | None = None,
         spool: Spool | None = None,
+        tapes: Path | None = None,
     ) -> Result:
         """Paint one batch, a picture for each request; they are resolved and differ in prompts and seed alone.
 
@@ -264,12 +267,16 @@ class StableDiffusion:
         Those that stand together, have the same LoRAs and whose prompts are alike in length go through the network at
         once. `first` and `num_images` say where in a longer run the batch stands, for the callback. `Stopped` passes
         through. Latents are written to the `spool` before they are decoded; whoever gave it clears it.
+
+        `tapes` is a folder for what samplings need to go on: painted again with the same folder, requests and `first`,
+        what was interrupted comes to the same bits without asking the model twice; steps done before are told to the
+        callback again. Whoever gave the folder removes it.
         """
         self._check_alike(requests)
         count = num_images or len(requests)
         if requests[0].hires is None:
-            return self._paint_pass(requests, None, on_progress, first, count, spool)
-        return self._paint_twice(requests, on_progress, first, count, spool)
+            return self._paint_pass(requests, None, on_progress, first, count, spool, tapes)
+        return self._paint_twice(requests, on_progress, first, count, spool, tapes)
 
     def second_pass(self, request: ResolvedRequest) -> ResolvedRequest | None:
         """What its high-resolution pass paints; None where it has none."""
@@ -296,6 +303,7 @@ class StableDiffusion:
         first: int,
         num_images: int,
         spool: Spool | None,
+        tapes: Path | None,
     ) -> Result:
         """Each picture, then the same at a higher resolution."""
         hires, total = requests[0].hires, self.num_steps(requests[0])
@@ -306,12 +314,13 @@ class StableDiffusion:
             return tell and (lambda p: tell(replace(p, step=p.step + before, total=p.total and total)))
 
         plain = {"hires": None, "watermark": False, "safety_checker": False}
-        small = self._paint_pass([r.model_copy(update=plain) for r in requests], None, told(0), first, num_images, None)
+        plains = [request.model_copy(update=plain) for request in requests]
+        small = self._paint_pass(plains, None, told(0), first, num_images, None, tapes)
         upscaler = self._pixel_upscaler(requests[0])
         begin = second_latents(hires, small.latents, small.images, self.autoencoder, upscaler)
         seconds = [second for request in requests if (second := self.second_pass(request)) is not None]
         before = len(self.painter.sigmas(requests[0])) - 1
-        large = self._paint_pass(seconds, begin, told(before), first, num_images, spool)
+        large = self._paint_pass(seconds, begin, told(before), first, num_images, spool, tapes)
         passes = list(zip(small.requests, large.requests, strict=True))
         own = [
             request.model_copy(
@@ -338,6 +347,7 @@ class StableDiffusion:
         first: int,
         num_images: int,
         spool: Spool | None,
+        tapes: Path | None,
     ) -> Result:
         """`paint` of requests without a second pass, from the scaled latents `begin` where it is one."""
         self.controls.resolve(requests[0].controls)  # loaded before LoRAs change the U-Net, on which some build
@@ -349,7 +359,8 @@ class StableDiffusion:
                 for group in _group([read.request for read in same], self.prompts.encode(same)):
                     place = sum(len(result.images) for result in results)
                     start = None if begin is None else begin[place : place + len(group)]
-                    results.append(self._paint_at_once(group, start, on_progress, first + place, num_images, spool))
+                    at_once = self._paint_at_once(group, start, on_progress, first + place, num_images, spool, tapes)
+                    results.append(at_once)
         result = self._join(results, reads[0].request)
         told = (line for read in reads for line in read.warnings)
         return replace(result, warnings=[*dict.fromkeys((*told, *result.warnings))])
@@ -362,10 +373,13 @@ class StableDiffusion:
         first: int,
         num_images: int,
         spool: Spool | None,
+        tapes: Path | None,
     ) -> Result:
         requests, conditions = zip(*group, strict=True)
 
-        def on_step(step: int, total: int | None, sigma: float, latents: Latent, denoised: Latent) -> None:
+        def on_step(
+            step: int, total: int | None, sigma: float, latents: Latent, denoised: Latent, replayed: bool
+        ) -> None:
             if on_progress is not None:
                 on_progress(
                     Progress(
@@ -376,10 +390,12 @@ class StableDiffusion:
                         denoised=denoised,
                         first=first,
                         num_images=num_images,
+                        replayed=replayed,
                     )
                 )
 
-        images, latents, stages, warnings = self.painter.paint(requests, conditions, on_step, spool, begin)
+        tape = tapes and tapes / f"pass{1 if begin is None else 2}-{first}.tape"
+        images, latents, stages, warnings = self.painter.paint(requests, conditions, on_step, spool, begin, tape)
         return Result(
             images=images,
             latents=latents,

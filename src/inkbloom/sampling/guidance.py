@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from inkbloom.core.errors import RequestError
-from inkbloom.core.types import Conditioning, Latent
+from inkbloom.core.types import Conditioning, Float, Latent, Tensor
 from inkbloom.sampling.prediction import ModelDenoiser
+
+Weights = Float[Tensor, "1 1 latent_height latent_width"]
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,14 @@ class Composition:
 
     parts: tuple[Conditioning, ...]
     """Each for the whole batch, or for 1 and then used for all."""
-    weights: tuple[float, ...] = (1.0,)
-    """One for each part."""
+    weights: tuple[float | Weights, ...] = (1.0,)
+    """One for each part, or a map of them over the latent grid."""
 
     @property
     def is_plain(self) -> bool:
         """Whether there is one part of weight 1, so that no unconditional estimate enters."""
-        return self.weights == (1.0,)
+        first, *others = self.weights
+        return not others and not isinstance(first, Tensor) and first == 1
 
 
 class Conditions(Protocol):
@@ -55,7 +58,8 @@ class ClassifierFreeGuidance:
     (phi of Lin et al. 2023, Eqs. 15 and 16). It acts on the network's own output, eps or velocity, like diffusers'."""
     interval: tuple[float, float] = (0.0, math.inf)
     """Guidance acts at noise levels in (low, high], nowhere else (Kynkäänniemi et al. 2024)."""
-    _calls: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False, compare=False)
+    calls: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    """The numbers of its calls; a run that goes on begins where it stopped."""
 
     def __post_init__(self) -> None:
         low, high = self.interval
@@ -72,7 +76,7 @@ class ClassifierFreeGuidance:
 
     def __call__(self, x: Latent, sigma: float) -> Latent:
         """`denoised`. An answer of the network for each part, and an unconditional one where it enters."""
-        call = next(self._calls)
+        call = next(self.calls)
         cond = self.cond.at(call)
         if self._acts(sigma) or not cond.is_plain:
             return self._both(x, sigma, cond, call)[0]
@@ -83,7 +87,7 @@ class ClassifierFreeGuidance:
 
         `RequestError` where there is no unconditional conditioning.
         """
-        call = next(self._calls)
+        call = next(self.calls)
         return self._both(x, sigma, self.cond.at(call), call)
 
     def _both(self, x: Latent, sigma: float, composition: Composition, call: int) -> tuple[Latent, Latent]:

@@ -25,13 +25,14 @@ class InstructGuidance:
     uncond: Conditions
     scale: float
     image_scale: float
-    _calls: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False, compare=False)
+    calls: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    """The numbers of its calls; a run that goes on begins where it stopped."""
 
     def __call__(self, x: Latent, sigma: float) -> Latent:
         return self.both(x, sigma)[0]
 
     def both(self, x: Latent, sigma: float) -> tuple[Latent, Latent]:
-        call = next(self._calls)
+        call = next(self.calls)
         cond, (unconditional,) = self.cond.at(call), self.uncond.at(call).parts
         (blank,) = self.without_picture.outputs(x, sigma, [unconditional], num_unprompted=1)
         picture, *conds = self.with_picture.outputs(x, sigma, [unconditional, *cond.parts], num_unprompted=1)

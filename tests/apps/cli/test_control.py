@@ -81,6 +81,41 @@ def test_bad_options(run, tiny_file: Path, arguments: tuple[str, ...], expected:
     assert (code, err) == (2, f"inkbloom: {expected}\n")
 
 
+def test_regions_are_kept_and_proved(run, tiny_file: Path, tmp_path: Path) -> None:
+    halves = tmp_path / "left.png", tmp_path / "right.png"
+    for path, edges in zip(halves, ((0, 0, 32, 64), (32, 0, 64, 64)), strict=True):
+        mask = Image.new("L", (64, 64))
+        mask.paste(255, edges)
+        mask.save(path)
+    masks = ["--region", f"1={halves[0]}", "--region", f"2={halves[1]}:2.5"]
+    model = ["--ckpt", tiny_file]
+    code, _, err = run("txt2img", "a dog AND a cat", *model, "--outdir", tmp_path, *QUICK, *masks)
+    assert (code, err) == (0, "")
+    painted = tmp_path / "samples" / "00000.png"
+    request = read_metadata(painted).request
+    assert request is not None
+    assert [(each.part, each.image.path, each.blur) for each in request.regions] == [
+        (1, str(halves[0]), 0),
+        (2, str(halves[1]), 2.5),
+    ]
+    assert run("verify", painted, *model) == (0, "It is the same, bit for bit.\n", "")
+    assert run("reproduce", painted, *model, "--outdir", tmp_path / "again")[0] == 0
+    with Image.open(painted) as first, Image.open(tmp_path / "again" / "00000-reproduced.png") as second:
+        assert first.tobytes() == second.tobytes()
+    # The same on a picture to start from
+    code, _, err = run(
+        "img2img", "a dog AND a cat", "--init-img", painted, *model, "--outdir", tmp_path, *QUICK, *masks
+    )
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("text", ["left.png", "=left.png", "one=left.png", "1="])
+def test_a_region_that_cannot_be_read(run, text: str) -> None:
+    code, _, err = run("txt2img", "a dog AND a cat", "--region", text)
+    expected = f'inkbloom: --region "{text}": must be PART=MASK, such as 1=left.png or, blurred, 1=left.png:4.\n'
+    assert (code, err) == (2, expected)
+
+
 def test_preprocess(run, picture: Path, tmp_path: Path) -> None:
     code, out, _ = run("preprocess", "canny", picture, tmp_path / "out" / "edges.png", "--setting", "50")
     assert (code, out) == (0, f"Saved {tmp_path}/out/edges.png.\n")

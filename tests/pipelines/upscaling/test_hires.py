@@ -39,7 +39,7 @@ def test_second_pass_is_img2img_from_the_same_seeds(model: StableDiffusion, upsc
     sigmas = model.painter.sigmas(resolved)[-3:]
     x = begin + sigmas[0].item() * ImageNoise([7, 8], (4, 12, 12)).initial()
     reads = [model.prompts.read(resolved)] * 2
-    guidance = model.painter._guide(resolved, model.prompts.encode(reads), None, sigmas)
+    guidance = model.painter._guide(resolved, model.prompts.encode(reads), None, sigmas, {})
     for sigma, following in zip(sigmas.tolist(), sigmas.tolist()[1:], strict=False):
         denoised = guidance(x, sigma)
         x = denoised + (x - denoised) * (following / sigma)

@@ -30,6 +30,7 @@ from inkbloom.apps.cli.models import models
 from inkbloom.apps.cli.plot import plot
 from inkbloom.apps.cli.prompt import prompt
 from inkbloom.apps.cli.reproduce import reproduce
+from inkbloom.apps.cli.serve import serve
 from inkbloom.apps.cli.train import train
 from inkbloom.apps.cli.txt2img import txt2img
 from inkbloom.apps.cli.upscale import upscale
@@ -44,6 +45,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 for command in (
+    serve,
     txt2img,
     upscale,
     img2img,

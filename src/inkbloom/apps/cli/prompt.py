@@ -61,7 +61,7 @@ def prompt(
     ```
     """
     from inkbloom.apps.cli.storage import open_library
-    from inkbloom.apps.cli.templates import Templates
+    from inkbloom.text.prompt.templates import Templates
     from inkbloom.pipelines.adapters import LibraryEmbeddings, RowCounts
     from inkbloom.text.prompt.chunks import Chunker
     from inkbloom.text.prompt.inspection import inspect

@@ -22,6 +22,7 @@ from inkbloom.pipelines.editing.outpainting import extend
 from inkbloom.pipelines.editing.resizing import LANCZOS, pad_to_multiple, resize
 from inkbloom.pipelines.request import ResolvedRequest
 
+BOX = PILImage.Resampling.BOX
 PADDING = 8, 64
 """The multiple and the least side that a picture of almost the painted size is drawn out to."""
 
@@ -59,6 +60,13 @@ class Canvas:
             canvas.paste(painted.resize(self.area.size, LANCZOS), self.area.box[:2])
             painted = canvas
         return composite(self.whole, painted, self.whole_mask)
+
+    def placed(self, mask: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
+        """A grey picture that covers `whole`, brought to the painted size as `picture` was."""
+        if self.area is not None:
+            return mask.crop(self.area.box).resize(size, BOX)
+        padded = pad_to_multiple(mask, *PADDING)
+        return padded if padded.size == size else mask.resize(size, BOX)
 
     def latent_mask_pixels(self) -> Float[Tensor, "1 1 height width"] | None:
         """The mask in [0, 1]."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from inkbloom.core.errors import RequestError, nearest
+from inkbloom.core.errors import nearest
+from inkbloom.pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from inkbloom.pipelines.request import ResolvedRequest
@@ -24,17 +25,7 @@ LATENT_UPSCALERS: dict[str, tuple[str, bool]] = {
 _STEP = 8
 
 
-class _Settings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    if not TYPE_CHECKING:  # pyright takes the constructor's arguments from the fields
-
-        def __init__(self, **fields: Any) -> None:
-            try:
-                super().__init__(**fields)
-            except ValidationError as error:
-                raise RequestError(_explain(type(self), error.errors()[0])) from None
-
-
-class HiresPass(_Settings, frozen=True):
+class HiresPass(Settings, frozen=True):
     """A1111's "Hires. fix": the finished picture is enlarged, noised by the same seeds and painted again."""
 
     scale: float = Field(2.0, ge=1, le=8, description="how many times as high and wide")
@@ -95,7 +86,7 @@ class HiresPass(_Settings, frozen=True):
         }
 
 
-class TiledDiffusion(_Settings, frozen=True):
+class TiledDiffusion(Settings, frozen=True):
     """The network sees windows of a larger picture, and its answers are averaged where they overlap."""
 
     method: Literal["multidiffusion", "mixture"] = Field(
@@ -106,13 +97,3 @@ class TiledDiffusion(_Settings, frozen=True):
     )
     overlap: float = Field(0.5, ge=0, le=0.9, description="of neighbours, as a part of the side")
     at_once: int = Field(4, ge=1, le=1024, description="windows that go through the network together")
-
-
-def _explain(kind: type[BaseModel], error: Any) -> str:
-    name = str(error["loc"][0]) if error["loc"] else ""
-    if error["type"] == "extra_forbidden":
-        return f'has no field "{name}".{nearest(name, kind.model_fields)}'
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    said = error["msg"].replace("Input should be", "must be")
-    return f"{name} {error['input']!r} {said}."

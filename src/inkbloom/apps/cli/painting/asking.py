@@ -61,6 +61,7 @@ def paint_request(prompt: str, options: RequestOptions, **more: Any) -> Generati
         "sampler": _sampler(options),
         "schedule": options.schedule,
         "sampler_options": _sampler_options(options),
+        "regions": _regions(options.region),
         "guidance_scale": options.scale,
         "guidance_rescale": options.guidance_rescale,
         "clip_skip": options.clip_skip,
@@ -95,6 +96,19 @@ def _sampler_options(options: RequestOptions) -> dict[str, OptionValue]:
     # CompVis's scripts pass eta 0 to samplers that have none.
     if options.eta is not None and not (options.eta == 0 and (options.plms or options.dpm_solver)):
         found["eta"] = options.eta
+    return found
+
+
+def _regions(texts: tuple[str, ...]) -> list[dict[str, Any]]:
+    found = []
+    for text in texts:
+        part, _, rest = text.partition("=")
+        file, colon, blur = rest.rpartition(":")
+        if not (colon and blur.replace(".", "", 1).isdecimal()):  # a path may hold colons
+            file, blur = rest, "0"
+        if not (part.isascii() and part.isdigit() and file):
+            raise RequestError(f'--region "{text}": must be PART=MASK, such as 1=left.png or, blurred, 1=left.png:4.')
+        found.append({"part": int(part), "image": file, "blur": float(blur)})
     return found
 
 

@@ -134,6 +134,15 @@ class RequestOptions:
             "--sampler-option", group=MODERN, negative_iterable="", help="NAME=VALUE, such as s_churn=0.5; repeatable."
         ),
     ] = field(default=())
+    region: Annotated[
+        tuple[str, ...],
+        flag(
+            "--region",
+            group=MODERN,
+            negative_iterable="",
+            help="PART=MASK[:blur]: where the prompt's part 1, 2, ... acts, as AND joins them; white acts; repeatable.",
+        ),
+    ] = field(default=())
     guidance_rescale: Annotated[
         float, flag("--guidance-rescale", group=MODERN, help="0 to 1 (Lin et al. 2023); 0 = off.")
     ] = 0.0

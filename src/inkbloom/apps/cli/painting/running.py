@@ -13,14 +13,14 @@ from inkbloom.apps.cli.painting.options import PaintOptions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from inkbloom.apps.cli.templates import Templates
+    from inkbloom.text.prompt.templates import Templates
     from inkbloom.pipelines.request import ResolvedRequest
     from inkbloom.pipelines.stable_diffusion import StableDiffusion
 
 
 def templates(options: PaintOptions) -> Templates:
     """Styles, wildcards and variants of the options."""
-    from inkbloom.apps.cli.templates import Templates
+    from inkbloom.text.prompt.templates import Templates
     from inkbloom.text.prompt.wildcards import Wildcards
 
     wildcards = Wildcards(options.wildcards) if options.variants or options.wildcards else None

@@ -1,0 +1,86 @@
+"""What Prometheus may ask for: requests, jobs, pictures, steps, the queue, and the models in memory.
+
+Counters count from the server's start. Jobs and pictures are counted from the service's events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inkbloom.apps.service.events import Event
+from inkbloom.apps.service.jobs import State
+from inkbloom.apps.service.service import Service
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+
+
+class Metrics:
+    def __init__(self, service: Service) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Histogram(
+            "inkbloom_request_seconds",
+            "Time until a request's answer begins",
+            ("method", "route", "status"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.jobs = Counter("inkbloom_jobs", "Jobs that ended", ("kind", "state"), registry=self.registry)
+        self.pictures = Counter("inkbloom_pictures", "Pictures that were saved", registry=self.registry)
+        self.registry.register(_Present(service))
+
+    def count(self, event: Event) -> None:
+        """Take an event of the service into account."""
+        if event.type == "picture":
+            self.pictures.inc()
+        elif event.type == "job" and State(event.data["state"]).ended:
+            self.jobs.labels(event.data["kind"], event.data["state"]).inc()
+
+    def text(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _Present(Collector):
+    """What is read off the service when somebody asks."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def collect(self) -> Iterator[Metric]:
+        queue = self.service.queue()
+        waiting = GaugeMetricFamily("inkbloom_queue_jobs", "Jobs that have not ended", labels=("state",))
+        for state in ("running", "waiting"):
+            waiting.add_metric((state,), len(queue[state]))
+        yield waiting
+        yield GaugeMetricFamily("inkbloom_queue_paused", "1 while the queue is paused", value=int(queue["paused"]))
+        loaded = GaugeMetricFamily("inkbloom_model_bytes", "Memory of the models in the cache", labels=("model",))
+        for model in self.service.loaded():
+            loaded.add_metric((model["name"],), model["bytes"])
+        yield loaded
+
+
+class Timing:
+    """ASGI middleware: how long each request took, under its route's template, so that there are few of them."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+
+        async def observe(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["type"] == "http":
+                route = getattr(scope.get("route"), "path", "other")
+                labels = (scope["method"], route, str(message["status"]))
+                self.metrics.requests.labels(*labels).observe(time.perf_counter() - began)
+            await send(message)
+
+        await self.app(scope, receive, observe)

@@ -1,0 +1,142 @@
+"""The running server: the service, its API and page behind the doors, on a socket, until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from inkbloom.apps.api.app import create_app
+from inkbloom.apps.api.logs import Requests, log
+from inkbloom.apps.api.metrics import CONTENT_TYPE, Metrics, Timing
+from inkbloom.apps.api.security import Access, Doors, is_loopback
+from inkbloom.apps.service.folders import DataFolder
+from inkbloom.apps.service.service import Service
+from inkbloom.core.errors import OutputError, RequestError
+
+HOST, PORT = "127.0.0.1", 7860
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """`RequestError` where other machines would be let in without a token or password."""
+
+    data_dir: Path
+    models_dir: Path | None = None
+    default_model: str | None = None
+    devices: tuple[str, ...] = ()
+    """One worker for each; none: the best device present."""
+    host: str = HOST
+    port: int = PORT
+    """0: any free one."""
+    access: Access = field(default_factory=Access)
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host) and not self.access.guarded:
+            raise RequestError(
+                f"--host {self.host} lets other machines in; give a --token for them, or --api-auth USER:PASSWORD."
+            )
+
+
+def guarded(service: Service, access: Access) -> ASGIApp:
+    """The whole application: what `create_app` has, health and metrics, behind the doors."""
+    metrics = Metrics(service)
+    app = create_app(service)
+    app.router.routes[0:0] = [
+        Route("/healthz", _healthy),
+        Route("/readyz", lambda request: _ready(service)),
+        Route("/metrics", lambda request: Response(metrics.text(), media_type=CONTENT_TYPE)),
+    ]
+    app.user_middleware[0:0] = [
+        Middleware(Requests),
+        Middleware(Doors, access=access),
+        Middleware(Timing, metrics=metrics),
+    ]
+    _Watcher(service, metrics)
+    return app
+
+
+def _healthy(request: object) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok\n")
+
+
+def _ready(service: Service) -> Response:
+    """A worker takes jobs."""
+    ready = any(one["state"] not in ("starting", "lost") for one in service.system()["devices"])
+    return PlainTextResponse("ready\n" if ready else "no worker is ready yet\n", 200 if ready else 503)
+
+
+class _Watcher(threading.Thread):
+    """Counts and logs what happens to jobs."""
+
+    def __init__(self, service: Service, metrics: Metrics) -> None:
+        super().__init__(name="watcher", daemon=True)
+        self.subscription, self.metrics = service.events.subscribe(), metrics
+        self.start()
+
+    def run(self) -> None:
+        while (event := self.subscription.get()) is not None:
+            self.metrics.count(event)
+            if event.type == "job":
+                job = event.data
+                reason = {"reason": job["error"]["message"]} if job["error"] else {}
+                log.info("job", job=job["id"], kind=job["kind"], state=job["state"], **reason)
+
+
+def serve(settings: ServerSettings, on_ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serve until Ctrl-C or SIGTERM; `on_ready` is told the page's address.
+
+    What is running goes on where it stopped when the server starts again. Raises `OutputError` where the address is
+    taken, or another server works in the data folder.
+    """
+    with closing(_socket(settings.host, settings.port)) as listening, DataFolder(settings.data_dir).lock():
+        service = Service(
+            DataFolder(settings.data_dir),
+            settings.models_dir,
+            devices=settings.devices or None,
+            default_model=settings.default_model,
+        )
+        config = uvicorn.Config(
+            guarded(service, settings.access),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Streams of events never end by themselves
+            timeout_graceful_shutdown=2,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        service.start()
+        try:
+            port = listening.getsockname()[1]
+            shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+            log.info("serving", url=f"http://{shown}:{port}", data=str(settings.data_dir))
+            on_ready(f"http://{shown}:{port}")
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            service.close()
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"Cannot listen on {host}, port {port}: {reason}. Is another server running? See --port."
+        ) from None
+    listening.listen(1024)
+    return listening

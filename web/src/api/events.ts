@@ -1,0 +1,113 @@
+// One stream of events a page. It feeds the query cache, and holds what is too quick for it: progress and previews.
+
+import type { QueryClient } from "@tanstack/react-query";
+import { create } from "zustand";
+import { address } from "./client";
+import type { Job, Picture, Progress, Settings } from "./types";
+
+export interface PreviewNews {
+  job: string;
+  picture: number;
+  step: number;
+  url: string;
+}
+
+interface Live {
+  connected: boolean;
+  progress: Record<string, Progress>;
+  previews: Record<string, PreviewNews>;
+}
+
+const useLive = create<Live>(() => ({ connected: false, progress: {}, previews: {} }));
+
+export const useConnected = () => useLive((live) => live.connected);
+/** The newest that was told of a running job; undefined before anything was. */
+export const useProgress = (job: string | null | undefined) => useLive((live) => (job ? live.progress[job] : undefined));
+export const usePreview = (job: string | null | undefined) => useLive((live) => (job ? live.previews[job] : undefined));
+
+/** How often lists are asked for again at most, in ms: a job of many pictures tells much. */
+const CALM = 400;
+
+/** Listens until the function it returns is called. The browser reconnects by itself, from the last event on. */
+export function listen(queries: QueryClient): () => void {
+  const stale = new Set<string>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const refresh = (...keys: string[]) => {
+    for (const key of keys) stale.add(key);
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      for (const key of stale) void queries.invalidateQueries({ queryKey: [key] });
+      stale.clear();
+    }, CALM);
+  };
+
+  let last = 0;
+  let seen = false;
+  let source: EventSource;
+  let again: ReturnType<typeof setTimeout> | undefined;
+
+  const on = <T>(type: string, handle: (data: T) => void) =>
+    source.addEventListener(type, (event: MessageEvent<string>) => {
+      last = Number(event.lastEventId) || last;
+      handle(JSON.parse(event.data) as T);
+    });
+
+  const open = () => {
+    source = new EventSource(address("/events", last ? { since: last } : {}));
+    source.onopen = () => {
+      // What was missed while nobody listened is asked for, whatever the server still remembers of it.
+      if (seen) refresh("queue", "jobs", "job", "pictures", "models");
+      seen = true;
+      useLive.setState({ connected: true });
+    };
+    source.onerror = () => {
+      useLive.setState({ connected: false });
+      // The browser tries again by itself, unless the server answered with an error.
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 3000);
+    };
+    on<Job>("job", (job) => {
+      queries.setQueryData(["job", job.id], job);
+      if (job.state !== "running") drop(job.id);
+      refresh("queue", "jobs");
+      if (job.state === "done") refresh("models");
+    });
+    on<Progress & { job: string }>("progress", ({ job, ...progress }) =>
+      useLive.setState((live) => ({ progress: { ...live.progress, [job]: progress } })),
+    );
+    on<PreviewNews>("preview", (news) =>
+      useLive.setState((live) => ({ previews: { ...live.previews, [news.job]: news } })),
+    );
+    on<Picture>("picture", (picture) => {
+      queries.setQueryData<Job>(["job", picture.job], (job) => job && withPicture(job, picture));
+      refresh("pictures");
+    });
+    on<{ paused: boolean }>("queue", () => refresh("queue"));
+    on<unknown>("models", () => refresh("models", "system"));
+    on<Settings>("settings", (settings) => queries.setQueryData(["settings"], settings));
+    on<unknown>("reset", () => {
+      last = 0;
+      void queries.invalidateQueries();
+    });
+  };
+
+  open();
+  return () => {
+    source.close();
+    clearTimeout(timer);
+    clearTimeout(again);
+  };
+}
+
+/** The job with the picture among its own, each once and in order. */
+export function withPicture(job: Job, picture: Picture): Job {
+  const others = job.pictures.filter((other) => other.id !== picture.id);
+  return { ...job, pictures: [...others, picture].sort((a, b) => a.index - b.index || a.id - b.id) };
+}
+
+function drop(job: string) {
+  useLive.setState(({ progress, previews }) => {
+    const { [job]: _progress, ...restProgress } = progress;
+    const { [job]: _preview, ...restPreviews } = previews;
+    return { progress: restProgress, previews: restPreviews };
+  });
+}

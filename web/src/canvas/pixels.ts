@@ -1,0 +1,45 @@
+/** Pictures between the browser and arrays of pixels. */
+import type { Size } from "./geometry";
+
+/** The picture decoded; rejects where it is not there or is none. */
+export async function loadImage(url: string): Promise<HTMLImageElement> {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}
+
+/** RGBA, row by row, at the size given. */
+export function pixelsOf(image: CanvasImageSource, size: Size): Uint8ClampedArray<ArrayBuffer> {
+  const context = drawingOf(size);
+  context.drawImage(image, 0, 0, size.width, size.height);
+  return new Uint8ClampedArray(context.getImageData(0, 0, size.width, size.height).data);
+}
+
+/** A PNG of RGBA pixels. */
+export function pngOf(pixels: Uint8ClampedArray<ArrayBuffer>, size: Size): Promise<Blob> {
+  const context = drawingOf(size);
+  context.putImageData(new ImageData(pixels, size.width, size.height), 0, 0);
+  return blobOf(context.canvas);
+}
+
+/** A PNG of a picture with others laid over it. */
+export function flattened(images: readonly CanvasImageSource[], size: Size): Promise<Blob> {
+  const context = drawingOf(size);
+  for (const image of images) context.drawImage(image, 0, 0, size.width, size.height);
+  return blobOf(context.canvas);
+}
+
+function drawingOf({ width, height }: Size): CanvasRenderingContext2D {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (context === null) throw new Error(`This browser has no memory left to draw ${width} x ${height} pixels.`);
+  return context;
+}
+
+function blobOf(canvas: HTMLCanvasElement): Promise<Blob> {
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob === null ? reject(new Error("The picture could not be encoded.")) : resolve(blob)));
+  });
+}

@@ -1,0 +1,46 @@
+import { ScrollArea, UnstyledButton } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+import { api, previewUrl } from "../api/client";
+import { usePreview } from "../api/events";
+import type { Job } from "../api/types";
+import classes from "./Filmstrip.module.css";
+
+interface Props {
+  job: Job;
+  selected: number | null;
+  /** null: the newest again. */
+  onSelect: (step: number | null) => void;
+}
+
+/** The steps of the picture at work so far; a click shows one large. */
+export function Filmstrip({ job, selected, onSelect }: Props) {
+  const { t } = useTranslation();
+  const news = usePreview(job.id);
+  const { data } = useQuery({
+    queryKey: ["steps", job.id, news?.picture, news?.step],
+    queryFn: ({ signal }) => api.get<{ steps: number[] }>(`/jobs/${job.id}/steps`, undefined, signal),
+    placeholderData: (before) => before,
+    retry: false,
+  });
+  const steps = data?.steps ?? [];
+  if (steps.length < 2) return null;
+  return (
+    <ScrollArea type="auto" scrollbarSize={6} w="100%">
+      <div className={classes.strip} role="group" aria-label={t("filmstrip")}>
+        {steps.map((step) => (
+          <UnstyledButton
+            key={step}
+            className={classes.frame}
+            aria-pressed={step === selected}
+            aria-label={t("previewOfStep", { step })}
+            onClick={() => onSelect(step === selected ? null : step)}
+          >
+            <img src={`${previewUrl(job.id, step)}&of=${news?.picture ?? 0}`} alt="" loading="lazy" />
+            <span>{step}</span>
+          </UnstyledButton>
+        ))}
+      </div>
+    </ScrollArea>
+  );
+}

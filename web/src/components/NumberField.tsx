@@ -1,0 +1,72 @@
+import { Group, NumberInput, Slider } from "@mantine/core";
+import type { ReactNode } from "react";
+import { Field } from "./Field";
+
+interface Props {
+  label: string;
+  help?: string;
+  aside?: ReactNode;
+  /** null is shown empty: the placeholder says what then holds. */
+  value: number | null;
+  onChange: (value: number | null) => void;
+  placeholder?: string | number;
+  min?: number;
+  max?: number;
+  step?: number;
+  decimals?: number;
+  /** Bounds of a slider under the number, often narrower than what is allowed. */
+  slider?: [from: number, to: number];
+  disabled?: boolean;
+}
+
+/** A number, with a slider where it has a usual range. */
+export function NumberField({ label, help, aside, value, onChange, placeholder, slider, decimals = 0, ...rest }: Props) {
+  const shown = value ?? (Number(placeholder) || slider?.[0] || 0);
+  const change = (next: number | string) => onChange(next === "" || !Number.isFinite(Number(next)) ? null : Number(next));
+  const input = (
+    <NumberInput
+      value={value ?? ""}
+      onChange={change}
+      placeholder={placeholder === undefined ? undefined : String(placeholder)}
+      decimalScale={decimals}
+      allowNegative={rest.min === undefined || rest.min < 0}
+      hideControls={slider !== undefined}
+      size="sm"
+      {...rest}
+    />
+  );
+  return (
+    <Field label={label} help={help} aside={slider ? undefined : aside}>
+      {slider ? (
+        <SliderRow>
+          <Slider
+            flex={1}
+            value={Math.min(Math.max(shown, slider[0]), slider[1])}
+            onChange={change}
+            min={slider[0]}
+            max={slider[1]}
+            step={rest.step ?? 1}
+            label={null}
+            size="sm"
+            color={value === null ? "gray" : undefined}
+            thumbLabel={label}
+            disabled={rest.disabled}
+          />
+          {input}
+        </SliderRow>
+      ) : (
+        input
+      )}
+    </Field>
+  );
+}
+
+function SliderRow({ id, children }: { id?: string; children: [slider: ReactNode, input: React.ReactElement<{ id?: string }>] }) {
+  const [slider, input] = children;
+  return (
+    <Group wrap="nowrap" gap="md">
+      {slider}
+      <NumberInput {...input.props} id={id} w={78} flex="none" />
+    </Group>
+  );
+}

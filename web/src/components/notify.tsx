@@ -1,0 +1,17 @@
+import { notifications } from "@mantine/notifications";
+import { ApiError } from "../api/client";
+import i18n from "../i18n";
+
+/** What went wrong, in the server's own line; or that there is no server. */
+export function explain(error: unknown): string {
+  if (error instanceof ApiError && error.status === 0) return i18n.t("unreachable");
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function notifyError(error: unknown): void {
+  notifications.show({ color: "red", title: i18n.t("failed"), message: explain(error), autoClose: 8000 });
+}
+
+export function notify(message: string): void {
+  notifications.show({ message, autoClose: 3000 });
+}

@@ -1,0 +1,3 @@
+export function GlobalDrop() {
+  return null;
+}

@@ -1,0 +1,17 @@
+import { createTheme, type MantineColorsTuple } from "@mantine/core";
+
+/** The one accent: ink thinned with water, from a wash to the undiluted. */
+const ink: MantineColorsTuple = [
+  "#eef4fb", "#dce6f3", "#b5cae6", "#8bacd9", "#6893ce", "#5183c7", "#3f73b9", "#2f5d9e", "#26508c", "#1a427b",
+];
+
+export const theme = createTheme({
+  primaryColor: "ink",
+  primaryShade: { light: 7, dark: 6 },
+  colors: { ink },
+  autoContrast: true,
+  defaultRadius: "md",
+  cursorType: "pointer",
+  fontFamily: 'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',
+  headings: { fontWeight: "600" },
+});

@@ -1,0 +1,102 @@
+import { ActionIcon, type ActionIconProps, Group, Text, Tooltip } from "@mantine/core";
+import {
+  IconColumns2,
+  IconDownload,
+  IconInfoCircle,
+  IconMaximize,
+  IconStar,
+  IconStarFilled,
+  IconTrash,
+  IconX,
+  IconZoomIn,
+  IconZoomOut,
+} from "@tabler/icons-react";
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import type { Picture } from "../api/types";
+import { CopyMenu } from "./CopyMenu";
+import { downloadPicture, useFavourite } from "./pictures";
+import { SendMenu } from "./SendMenu";
+import { openCompare, useViewer } from "./state";
+import type { useZoomPan } from "./useZoomPan";
+import classes from "./Viewer.module.css";
+
+interface ToolbarProps {
+  picture: Picture;
+  position: number;
+  count: number;
+  zoom: ReturnType<typeof useZoomPan>;
+  onDelete: () => void;
+}
+
+export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarProps) {
+  const { t } = useTranslation("viewer");
+  const { pictures, showDetails, toggleDetails, close } = useViewer();
+  const favourite = useFavourite();
+  const next = pictures[position + 1] ?? pictures[position - 1];
+  return (
+    <header className={classes.toolbar}>
+      <div className={classes.heading}>
+        <Text component="h2" size="sm" fw={600} truncate>
+          {picture.prompt || picture.filename}
+        </Text>
+        <Text size="xs" c="dimmed" aria-live="polite">
+          {t("position", { index: position + 1, count })} · {t("size", picture)} · {t("zoomLevel", zoom)}
+        </Text>
+      </div>
+      <Group gap={4} wrap="nowrap" className={classes.wide}>
+        <Tool label={t("zoomOut")} shortcut="-" onClick={zoom.zoomOut} icon={<IconZoomOut />} />
+        <Tool label={t("fit")} shortcut="0" onClick={zoom.fit} icon={<IconMaximize />} />
+        <Tool label={t("zoomIn")} shortcut="+" onClick={zoom.zoomIn} icon={<IconZoomIn />} />
+        {next && <Tool label={t("compare")} onClick={() => openCompare(picture, next)} icon={<IconColumns2 />} />}
+        <Tool label={t("download")} shortcut="D" onClick={() => downloadPicture(picture)} icon={<IconDownload />} />
+        <Tool label={t("delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash />} />
+      </Group>
+      <Group gap={4} wrap="nowrap">
+        <Tool
+          label={t(picture.favourite ? "unfavourite" : "favourite")}
+          shortcut="F"
+          pressed={picture.favourite}
+          onClick={() => favourite.mutate(picture)}
+          icon={picture.favourite ? <IconStarFilled /> : <IconStar />}
+        />
+        <CopyMenu picture={picture} />
+        <SendMenu picture={picture} onDelete={onDelete} />
+        <Tool
+          label={t("details")}
+          shortcut="I"
+          pressed={showDetails}
+          onClick={toggleDetails}
+          icon={<IconInfoCircle />}
+        />
+        <Tool label={t("close")} shortcut="Esc" onClick={close} icon={<IconX />} />
+      </Group>
+    </header>
+  );
+}
+
+interface ToolProps extends ActionIconProps {
+  label: string;
+  icon: ReactNode;
+  shortcut?: string;
+  pressed?: boolean;
+  onClick: () => void;
+}
+
+export function Tool({ label, icon, shortcut, pressed, onClick }: ToolProps) {
+  return (
+    <Tooltip label={shortcut ? `${label} (${shortcut})` : label}>
+      <ActionIcon
+        variant={pressed ? "light" : "subtle"}
+        color={pressed ? undefined : "gray"}
+        size="lg"
+        aria-label={label}
+        aria-pressed={pressed}
+        aria-keyshortcuts={shortcut}
+        onClick={onClick}
+      >
+        {icon}
+      </ActionIcon>
+    </Tooltip>
+  );
+}

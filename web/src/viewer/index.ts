@@ -1,0 +1,2 @@
+export { ViewerHost } from "./ViewerHost";
+export { openCompare, openViewer } from "./state";
