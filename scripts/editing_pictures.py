@@ -4,6 +4,7 @@ import contextlib
 import re
 import shlex
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageSequence
@@ -28,22 +29,32 @@ SHOWN = {
 
 
 def main() -> None:
-    page = (DOCS / "editing.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         mask = Image.new("L", (128, 128))
         mask.paste(255, MASK)
         mask.save("mask.png")
-        for line in "".join(blocks).splitlines():
-            print(f"$ {line}")
-            if inkbloom(shlex.split(line)[1:]):
-                raise SystemExit(f"This command of the page failed: {line}")
+        run_page("editing.md")
         for name, sources in SHOWN.items():
-            pictures = [picture for source in sources for picture in opened(Path(source))]
-            path = DOCS / "images" / f"editing-{name}.png"
-            shown = side_by_side(pictures) if name == "tiling" else make_grid(pictures, len(pictures))
-            shown.save(path, optimize=True)
-            print(path)
+            draw(f"editing-{name}.png", sources, joined=name == "tiling")
+
+
+def run_page(name: str) -> None:
+    """Run the commands of a page, in the present folder."""
+    page = (DOCS / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for line in "".join(blocks).splitlines():
+        print(f"$ {line}")
+        if inkbloom(shlex.split(line)[1:]):
+            raise SystemExit(f"This command of the page failed: {line}")
+
+
+def draw(name: str, sources: Sequence[str], *, joined: bool = False, columns: int | None = None) -> None:
+    """Draw a page's picture of what its commands made."""
+    pictures = [picture for source in sources for picture in opened(Path(source))]
+    path = DOCS / "images" / name
+    shown = side_by_side(pictures) if joined else make_grid(pictures, columns or len(pictures))
+    shown.save(path, optimize=True)
+    print(path)
 
 
 def opened(source: Path) -> list[Image.Image]:

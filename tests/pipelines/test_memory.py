@@ -7,8 +7,17 @@ import torch
 
 from inkbloom.core.errors import MemoryNeededError
 from inkbloom.models.autoencoder import SD1_AUTOENCODER
+from inkbloom.models.controlnet import SD1_CONTROLNET, ControlNet
 from inkbloom.models.unet import SD1_UNET
-from inkbloom.pipelines.memory import available_bytes, decode_bytes, encode_bytes, is_out_of_memory, require, unet_bytes
+from inkbloom.pipelines.memory import (
+    available_bytes,
+    decode_bytes,
+    encode_bytes,
+    is_out_of_memory,
+    require,
+    steering_bytes,
+    unet_bytes,
+)
 
 MEASURE = """
 from pathlib import Path
@@ -53,6 +62,15 @@ def test_stable_diffusion_1_at_its_own_size() -> None:
     assert decode_bytes(SD1_AUTOENCODER, 512, 512, float32) == 3 * 256 * 512 * 512 * 4
     assert encode_bytes(SD1_AUTOENCODER, 512, 512, float32) == 3 * 128 * 512 * 512 * 4
     assert unet_bytes(SD1_UNET, 64, 64, 2, torch.float16) == 2 * 18 * 320 * 64 * 64 * 2
+
+
+def test_what_a_controlnet_hands_over() -> None:
+    """Counted on one, without its middle."""
+    with torch.device("meta"):
+        control = ControlNet(SD1_CONTROLNET)
+        found = control(torch.zeros(2, 4, 64, 64), torch.zeros(2), torch.zeros(2, 77, 768), torch.zeros(2, 3, 512, 512))
+    counted = sum(each.numel() for each in found.skips)
+    assert steering_bytes(SD1_UNET, 64, 64, 2, torch.float16) == 2 * counted
 
 
 def test_what_does_not_fit_is_refused() -> None:

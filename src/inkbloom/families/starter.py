@@ -58,7 +58,12 @@ STARTER_FULL = dataclasses.replace(
 PREVIEW = PreviewFacts(
     latent_scale=0.862013269602958,
     # Fitted by scripts/starter_previews.py, which trains the decoder too
-    colors=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
-    bias=(0.0, 0.0, 0.0),
+    colors=(
+        (0.3629, 0.1355, -0.1473),
+        (-0.1778, 0.0761, 0.1150),
+        (0.1307, 0.2324, 0.1973),
+        (-0.1740, -0.4444, -0.8148),
+    ),
+    bias=(0.1434, 0.0808, -0.0188),
     tiny_decoder=Path(__file__).parent / "starter_preview" / "starter_decoder.safetensors",
 )

@@ -48,6 +48,17 @@ def unet_bytes(spec: UNetSpec, latent_width: int, latent_height: int, batch: int
     return batch * working * latent_width * latent_height * dtype.itemsize
 
 
+def steering_bytes(spec: UNetSpec, latent_width: int, latent_height: int, batch: int, dtype: torch.dtype) -> int:
+    """The least memory for what a ControlNet hands to the U-Net: beside every feature map that is kept, another one."""
+    points = batch * latent_width * latent_height
+    total = spec.levels[0].channels * points
+    for i, level in enumerate(spec.levels):
+        # Below the last level none is left for a next one
+        halved = level.channels * points // 4 ** (i + 1) if i < len(spec.levels) - 1 else 0
+        total += level.num_blocks * level.channels * points // 4**i + halved
+    return total * dtype.itemsize
+
+
 def available_bytes(device: torch.device) -> int | None:
     """Free memory of the device in bytes; None where the system does not tell."""
     if device.type == "cuda":

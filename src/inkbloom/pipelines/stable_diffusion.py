@@ -24,9 +24,10 @@ from inkbloom.families.spec import ModelSpec
 from inkbloom.pipelines.adapters import Adapters
 from inkbloom.pipelines.autoencoder import Autoencoder
 from inkbloom.pipelines.control.controls import Controls
+from inkbloom.pipelines.control.unit import REFERENCE
 from inkbloom.pipelines.device import Compute, choose_compute
 from inkbloom.pipelines.editing.conditions import purpose
-from inkbloom.pipelines.memory import available_bytes, require, unet_bytes
+from inkbloom.pipelines.memory import available_bytes, require, steering_bytes, unet_bytes
 from inkbloom.pipelines.painting import Painter
 from inkbloom.pipelines.prompts import PictureConditions, PromptReader
 from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
@@ -53,7 +54,7 @@ class Progress:
     latents: Latent
     """The batch's noised latents, scaled to unit variance."""
     denoised: Latent
-    """The present estimate of the batch's scaled latents, for previews (`autoencoder.decode`)."""
+    """The present estimate of the batch's scaled latents, for previews (`pipelines.previews`)."""
     first: int
     """The number of the batch's first picture, from 0."""
     num_images: int
@@ -221,6 +222,7 @@ class StableDiffusion:
         if resolved.width % step or resolved.height % step:
             raise RequestError(f"size {resolved.width}x{resolved.height}: both sides must divide by {step}.")
         self.painter.sigmas(resolved)
+        controls = self.controls.resolve(resolved.controls)  # loaded now, so that their weights count
         second = self.second_pass(resolved)
         if second is not None:
             self.painter.sigmas(second, begun=True)
@@ -246,7 +248,7 @@ class StableDiffusion:
                 "vae_hash": self.vae_hash,
                 "device": str(self.compute.device),
                 "dtype": self.compute.dtype_name,
-                "controls": self.controls.resolve(resolved.controls),
+                "controls": controls,
             }
         )
 
@@ -445,9 +447,10 @@ class StableDiffusion:
                 raise RequestError(f'Model "{self.name}" changes a given picture by instruction; give it init_image.')
 
     def _check_alike(self, requests: Sequence[ResolvedRequest]) -> None:
-        common = requests[0].model_dump(exclude=OWN_FIELDS)
+        own: Any = {**dict.fromkeys(OWN_FIELDS, True), "hires": {"prompt", "negative_prompt"}}
+        common = requests[0].model_dump(exclude=own)
         for request in requests[1:]:
-            other = request.model_dump(exclude=OWN_FIELDS)
+            other = request.model_dump(exclude=own)
             differing = [field for field in common if common[field] != other[field]]
             if differing:
                 raise RequestError(f"The pictures of a batch must agree in {differing[0]}.")
@@ -462,6 +465,8 @@ class StableDiffusion:
             latent_height, latent_width = min(latent_height, window), min(latent_width, window)
             rows *= request.tiled_diffusion.at_once
         needed = unet_bytes(self.spec.unet, latent_width, latent_height, rows, self.compute.dtype)
+        if any(unit.model != REFERENCE for unit in request.controls):
+            needed += steering_bytes(self.spec.unet, latent_width, latent_height, rows, self.compute.dtype)
         require(
             needed, available_bytes(self.compute.device), f"Painting {together} of {width} x {height} pixels at once"
         )

@@ -15,7 +15,7 @@ from inkbloom.pipelines.metadata import FORMATS, Metadata, read_metadata
 from inkbloom.pipelines.pictures import open_picture
 from inkbloom.pipelines.quality import psnr
 from inkbloom.pipelines.request import GenerationRequest
-from inkbloom.pipelines.stable_diffusion import Result, StableDiffusion, find_vae
+from inkbloom.pipelines.stable_diffusion import OnProgress, Result, StableDiffusion, find_vae
 from inkbloom.pipelines.stages import StageHashes, hash_picture
 
 LOSSY = FORMATS.keys() - {".png"}
@@ -99,7 +99,13 @@ def differences(model: StableDiffusion, request: GenerationRequest, painted: Gen
     return [line for line in told if line is not None]
 
 
-def repaint(model: StableDiffusion, request: GenerationRequest, stages: StageHashes | None = None) -> Result:
+def repaint(
+    model: StableDiffusion,
+    request: GenerationRequest,
+    stages: StageHashes | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Result:
     """Paint one picture again, whatever model, device and numbers its request names.
 
     Where `stages` say that it was painted in a batch, as many are painted at once, all of them this one, since the
@@ -111,7 +117,7 @@ def repaint(model: StableDiffusion, request: GenerationRequest, stages: StageHas
     batch_size, place = (stages.batch_size, stages.place) if stages else (1, 0)
     resolved = model.resolve(free.model_copy(update={"num_images": batch_size, "batch_size": batch_size}))
     single = resolved.model_copy(update={"num_images": 1, "batch_size": request.batch_size})
-    result = model.paint([single] * batch_size)
+    result = model.paint([single] * batch_size, on_progress=on_progress)
     return Result(
         images=[result.images[place]],
         latents=result.latents[place : place + 1],
@@ -123,12 +129,13 @@ def repaint(model: StableDiffusion, request: GenerationRequest, stages: StageHas
     )
 
 
-def verify(model: StableDiffusion, path: Path) -> Verdict:
+def verify(model: StableDiffusion, path: Path, *, on_progress: OnProgress | None = None) -> Verdict:
     """Paint the picture in a file again and compare.
 
     The pixels are compared, and the hashes of the stages where the picture has them. In lossy formats the file's pixels
     never are the painted ones: there the hashes decide, and the file must look like a copy (`COPY_PSNR`).
-    `RequestError` for a file that is no picture, tells no request, or names another model.
+    `RequestError` for a file that is no picture, tells no request, or names another model. `Stopped` from the callback
+    passes through.
     """
     metadata = read_metadata(path)
     request = paintable(metadata)
@@ -136,7 +143,7 @@ def verify(model: StableDiffusion, path: Path) -> Verdict:
     if wrong is not None:
         raise RequestError(f"{wrong} Load the one it was painted with.")
     found = open_picture(path)
-    result = repaint(model, request, metadata.stages)
+    result = repaint(model, request, metadata.stages, on_progress=on_progress)
     again, stages = result.images[0], result.stages[0]
     lossy = path.suffix.lower() in LOSSY
     same, explanation = _compare(found, again, metadata.stages, stages, lossy=lossy)

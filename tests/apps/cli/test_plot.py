@@ -24,6 +24,10 @@ def test_a_plot_is_painted_drawn_and_stored_as_data(run, tiny_file: Path, tmp_pa
         assert request is not None
         assert (request.seed, request.sampler, z) == (x + 1, ["Euler", "DDIM"][y], 0)
         assert entry["request"]["seed"] == request.seed
+    told = read_metadata(tmp_path / "plot.png")
+    axes = {"X Type": "Seed", "X Values": "1, 2", "Y Type": "Sampler", "Y Values": "Euler, DDIM"}
+    assert {"Script": "X/Y/Z plot", **axes}.items() <= told.fields.items()
+    assert (told.prompt, told.warnings) == ("a cat", [])
     with PILImage.open(tmp_path / "plot.png") as drawn:
         assert drawn.width > 128
         assert drawn.height > 128
@@ -34,6 +38,19 @@ def test_a_plot_is_painted_drawn_and_stored_as_data(run, tiny_file: Path, tmp_pa
     code, out, _ = run(*arguments, "--outdir", tmp_path)
     assert code == 0
     assert out.startswith("3 of 4 pictures are there already.\nPainted 1 picture in ")
+
+
+def test_a_random_seed_is_kept(run, tiny_file: Path, tmp_path: Path) -> None:
+    arguments = ("plot", "a cat", "--x", "Steps: 1, 2", "--ckpt", tiny_file, "--outdir", tmp_path, "--no-drawing")
+    arguments += (*SMALL, "--seed", "-1")
+    assert run(*arguments)[0] == 0
+    seeds = {read_metadata(tmp_path / name).request.seed for name in ("00000.png", "00001.png")}
+    assert len(seeds) == 1
+    (tmp_path / "00001.png").unlink()
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert out.startswith("1 of 2 pictures are there already.")
+    assert {read_metadata(tmp_path / "00001.png").request.seed} == seeds
 
 
 def test_a_matrix_with_a_model_along_z(run, tiny_file: Path, tmp_path: Path) -> None:

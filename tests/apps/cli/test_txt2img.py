@@ -165,6 +165,20 @@ def test_styles_and_wildcards(run, tiny_file: Path, tmp_path: Path) -> None:
     assert request_in(tmp_path / "out" / "samples" / "00006.png") == painted[0]
 
 
+def test_the_prompt_of_a_second_pass_is_filled_too(run, tiny_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nart,by greg,bad\n", encoding="utf-8")
+    common = ("--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "4", "--skip_grid", *QUICK)
+    styled = ("--style", "art", "--styles-file", tmp_path / "styles.csv", "--variants")
+    hires = ("--hires-scale", "1.5", "--hires-steps", "1", "--hires-prompt", "a {cat|dog}")
+    code, _, err = run("txt2img", "a {red|blue} house", *common, *styled, *hires)
+    assert (code, err) == (0, "")
+    seconds = [request_in(path).hires for path in sorted((tmp_path / "samples").iterdir())]
+    assert {second.prompt for second in seconds} == {"a cat, by greg", "a dog, by greg"}
+    assert {second.negative_prompt for second in seconds} == {None}
+    code, _, err = run("txt2img", "a house", *common, *hires[:-1], "<lora:none:1>")
+    assert (code, err.count("\n")) == (2, 1)
+
+
 def test_braces_are_text_unless_variants_are_asked_for(run, tiny_file: Path, tmp_path: Path) -> None:
     common = ("--ckpt", tiny_file, "--outdir", tmp_path, "--n_iter", "1", "--n_samples", "1", "--skip_grid", *QUICK)
     assert run("txt2img", "a {cat|cat}", *common)[0] == 0

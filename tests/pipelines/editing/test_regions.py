@@ -89,6 +89,11 @@ def test_masks_go_the_way_of_the_picture(model: StableDiffusion) -> None:
     plain = model.generate(TWO, **QUICK, init_image=picture)
     close(padded.latents, plain.latents)
 
+    # Latents that are resized are as the painted size says
+    latent = {"init_image": picture, "width": 64, "height": 64, "resize_mode": "latent"}
+    left = model.generate(TWO, **QUICK, **latent, regions=regions(WHITE, WHITE))
+    close(left.latents, model.generate(TWO, **QUICK, **latent).latents)
+
     wide = PictureSource.of(PILImage.effect_noise((128, 64), 90).convert("RGB"))
     hole = {"mask_image": box(8, 8, 56, 56, size=(128, 64)), "mask_blur": 0.0, "inpaint_padding": 8}
     area = {"init_image": wide, "inpaint_area": "masked", **hole}

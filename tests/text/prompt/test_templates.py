@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from inkbloom.text.prompt.templates import Templates
 from inkbloom.core.errors import RequestError
+from inkbloom.text.prompt.templates import Templates
 from inkbloom.text.prompt.wildcards import Wildcards
 
 

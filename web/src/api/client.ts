@@ -57,15 +57,15 @@ async function read<T>(response: Response): Promise<T> {
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
-function json(body: unknown, signal?: AbortSignal): RequestInit {
-  return { body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json" }, signal };
+function json(body: unknown, signal?: AbortSignal, headers?: Record<string, string>): RequestInit {
+  return { body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json", ...headers }, signal };
 }
 
 export const api = {
   get: async <T>(path: string, params?: Params, signal?: AbortSignal) =>
     read<T>(await ask("GET", path, params, { signal })),
-  post: async <T>(path: string, body?: unknown, signal?: AbortSignal) =>
-    read<T>(await ask("POST", path, undefined, json(body, signal))),
+  post: async <T>(path: string, body?: unknown, signal?: AbortSignal, headers?: Record<string, string>) =>
+    read<T>(await ask("POST", path, undefined, json(body, signal, headers))),
   put: async <T>(path: string, body: unknown) => read<T>(await ask("PUT", path, undefined, json(body))),
   patch: async <T>(path: string, body: unknown) => read<T>(await ask("PATCH", path, undefined, json(body))),
   delete: async <T>(path: string) => read<T>(await ask("DELETE", path)),

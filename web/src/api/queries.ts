@@ -1,8 +1,8 @@
 // What the page asks for, cached by react-query under the keys below; events.ts keeps the cache fresh.
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { clientId } from "../state/client";
-import { api, type Params } from "./client";
+import { clientId, randomId } from "../state/client";
+import { api, ApiError, type Params } from "./client";
 import type {
   Choices, Inspection, Job, JobKind, Jobs, JobState, ModelCard, ModelKind, Picture, Pictures, Plan, Queue, Schema,
   Settings, Spec, Style, System,
@@ -124,12 +124,21 @@ export interface Submitted {
   priority?: number;
 }
 
-/** Puts a job into the queue. The key makes a repeated send the same job, should the answer have been lost. */
+/** Puts a job into the queue. */
 export function useSubmit() {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ spec, priority }: Submitted) =>
-      api.post<Job>("/jobs", { ...spec, priority: priority ?? 0, client: clientId() }),
+    mutationFn: async ({ spec, priority }: Submitted) => {
+      const body = { ...spec, priority: priority ?? 0, client: clientId() };
+      // Under the same key it is the same job, should only the answer have been lost.
+      const headers = { "Idempotency-Key": randomId() };
+      try {
+        return await api.post<Job>("/jobs", body, undefined, headers);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 0) throw error;
+        return await api.post<Job>("/jobs", body, undefined, headers);
+      }
+    },
     onSuccess: (job) => {
       queries.setQueryData(["job", job.id], job);
       void queries.invalidateQueries({ queryKey: ["queue"] });

@@ -43,10 +43,9 @@ export interface HiresPass {
 
 export interface TiledDiffusion {
   method?: "multidiffusion" | "mixture";
-  tile_width?: number;
-  tile_height?: number;
+  size?: number | null;
   overlap?: number;
-  batch_size?: number;
+  at_once?: number;
 }
 
 export interface RegionMask {
@@ -249,6 +248,8 @@ export interface Queue {
   paused: boolean;
   running: Job[];
   waiting: Job[];
+  /** How many wait: more than are listed, perhaps. */
+  total: number;
 }
 
 export interface Pictures {
@@ -445,6 +446,8 @@ export interface SchemaField {
   default?: unknown;
   minimum?: number;
   maximum?: number;
+  exclusiveMinimum?: number;
+  multipleOf?: number;
   enum?: string[];
   anyOf?: SchemaField[];
 }

@@ -22,11 +22,9 @@ export interface Wanted {
   picture: string | null;
   mask: string | null;
   regions: readonly RegionMask[];
-  /** Of what is painted on where there is no picture; null: then there is nothing to paint on. */
-  size: Size | null;
 }
 
-const NOTHING: Wanted = { picture: null, mask: null, regions: [], size: null };
+const NOTHING: Wanted = { picture: null, mask: null, regions: [] };
 const PAUSE = 400; // milliseconds after a stroke, in which the next one may begin
 
 let wanted = NOTHING;
@@ -38,81 +36,76 @@ const edited = new Set<LayerName>();
 let pause: ReturnType<typeof setTimeout> | undefined;
 let line: Promise<void> = Promise.resolve();
 
-/** Show what the draft says. Costs nothing where it is shown already. */
+/** Show what the draft says. Costs nothing where it is shown already. Never rejects: the canvas tells its problems. */
 export function follow(next: Wanted): Promise<void> {
   wanted = next;
   return inLine(async () => {
-    if (wanted.picture !== shown.picture || !sameSize(groundOf(wanted), groundOf(shown))) await showGround();
+    if (wanted.picture !== shown.picture) await showPicture();
     if (wanted.mask !== shown.mask) await showMask();
     if (wanted.regions !== shown.regions) await showRegions();
   });
 }
 
-/** Resolves when the draft names all that has been painted. To be awaited before the draft is sent. */
+/**
+ * Resolves when the draft names all that has been painted: to be awaited before the draft is sent. Rejects with an
+ * ApiError where the server did not take it.
+ */
 export function settled(): Promise<void> {
   clearTimeout(pause);
   return inLine(saveEdited);
 }
 
-/** Try again what could not be shown. */
-export function reopen(): Promise<void> {
+/** Try again what could not be shown, or not be sent. */
+export function retry(): void {
+  if (useCanvas.getState().problem?.key === "problem.saving") return save();
   shown = NOTHING;
-  return follow(wanted);
+  void follow(wanted);
 }
 
-// A page that is left may not come back: what was painted is sent at once.
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") void settled();
-});
+/** As `settled`, where nobody waits: a failure is told on the canvas, and tried again after the next stroke. */
+export function save(): void {
+  settled().catch(() => undefined);
+}
 
 function inLine(work: () => Promise<void>): Promise<void> {
-  line = line.then(work).catch((error: unknown) => tell("problem.saving", error));
-  return line;
+  const done = line.then(work);
+  line = done.catch(() => undefined);
+  return done;
 }
 
 function tell(key: Problem["key"], error: unknown): void {
-  useCanvas.setState({ problem: { key, reason: error instanceof ApiError ? error.message : "" }, saving: false });
+  useCanvas.setState({ problem: { key, reason: error instanceof ApiError ? error.message : "" } });
 }
 
-/** The size without a picture; with one it is the picture's own. */
-function groundOf({ picture, size }: Wanted): Size | null {
-  return picture === null ? size : null;
-}
-
-function sameSize(a: Size | null, b: Size | null): boolean {
-  return a?.width === b?.width && a?.height === b?.height;
-}
-
-async function showGround(): Promise<void> {
-  const { picture, size } = wanted;
+async function showPicture(): Promise<void> {
+  const { picture } = wanted;
   edited.clear();
-  shown = { ...shown, picture, size };
+  shown = { ...shown, picture };
   base = null;
-  if (picture === null) return showSize(null, size);
+  if (picture === null) return layOut(null);
   useCanvas.setState({ loading: true });
   try {
     const sketched = recallSketch(picture);
     base = sketched?.base ?? picture;
     const image = await loadImage(sourceUrl(base));
     const colours = sketched && (await loadImage(sourceUrl(sketched.colours)));
-    showSize(image, { width: image.naturalWidth, height: image.naturalHeight });
+    layOut(image);
     const { painting } = useCanvas.getState();
     if (colours && painting) {
       const { width, height } = painting.size;
       painting.put("sketch", { width, height, channels: 4, data: pixelsOf(colours, painting.size) });
     }
   } catch (error) {
-    showSize(null, null);
+    layOut(null);
     tell("problem.missing", error);
   }
 }
 
-/** Another ground. Its masks stay where they fit; else they are loaded anew. */
-function showSize(image: HTMLImageElement | null, size: Size | null): void {
-  const before = useCanvas.getState().painting;
-  let painting: Painting | null = null;
-  if (before !== null && sameSize(before.size, size)) {
-    painting = before;
+/** Another picture under the layers. Masks stay where they have its size; else they are loaded anew. */
+function layOut(image: HTMLImageElement | null): void {
+  let { painting } = useCanvas.getState();
+  const size = image && { width: image.naturalWidth, height: image.naturalHeight };
+  if (painting !== null && painting.size.width === size?.width && painting.size.height === size.height) {
     painting.drop("sketch");
   } else {
     painting = size && new Painting(size, onEdited);
@@ -185,7 +178,7 @@ function onEdited(layer: LayerName): void {
   edited.add(layer);
   useCanvas.setState({ saving: true });
   clearTimeout(pause);
-  pause = setTimeout(() => void settled(), PAUSE);
+  pause = setTimeout(save, PAUSE);
 }
 
 async function saveEdited(): Promise<void> {
@@ -198,7 +191,9 @@ async function saveEdited(): Promise<void> {
       else await saveRegion(painting, partOf(layer) ?? 1);
     } catch (error) {
       edited.add(layer);
-      return tell("problem.saving", error);
+      useCanvas.setState({ saving: false });
+      tell("problem.saving", error);
+      throw error;
     }
   }
   if (edited.size === 0) useCanvas.setState(({ problem }) => ({ saving: false, problem: withoutSaving(problem) }));

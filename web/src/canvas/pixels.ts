@@ -9,10 +9,9 @@ export async function loadImage(url: string): Promise<HTMLImageElement> {
   return image;
 }
 
-/** RGBA, row by row, at the size given. */
-export function pixelsOf(image: CanvasImageSource, size: Size): Uint8ClampedArray<ArrayBuffer> {
-  const context = drawingOf(size);
-  context.drawImage(image, 0, 0, size.width, size.height);
+/** RGBA, row by row, of a picture at the size given, or of several over one another. */
+export function pixelsOf(images: CanvasImageSource | readonly CanvasImageSource[], size: Size) {
+  const context = laidOver(Array.isArray(images) ? images : [images], size);
   return new Uint8ClampedArray(context.getImageData(0, 0, size.width, size.height).data);
 }
 
@@ -25,16 +24,20 @@ export function pngOf(pixels: Uint8ClampedArray<ArrayBuffer>, size: Size): Promi
 
 /** A PNG of a picture with others laid over it. */
 export function flattened(images: readonly CanvasImageSource[], size: Size): Promise<Blob> {
+  return blobOf(laidOver(images, size).canvas);
+}
+
+function laidOver(images: readonly CanvasImageSource[], size: Size): CanvasRenderingContext2D {
   const context = drawingOf(size);
   for (const image of images) context.drawImage(image, 0, 0, size.width, size.height);
-  return blobOf(context.canvas);
+  return context;
 }
 
 function drawingOf({ width, height }: Size): CanvasRenderingContext2D {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new Error(`This browser has no memory left to draw ${width} x ${height} pixels.`);
+  if (context === null) throw new Error("The browser has no canvas left.");
   return context;
 }
 

@@ -39,17 +39,6 @@ export function isEmpty(raster: Raster): boolean {
   return true;
 }
 
-/** Whether a mask has values between black and white, beyond the smoothing of its outlines. */
-export function hasGreys(mask: Raster): boolean {
-  let greys = 0;
-  let white = 0;
-  for (const value of mask.data) {
-    if (value > 8 && value < 247) greys++;
-    else if (value !== 0) white++;
-  }
-  return greys > 0.05 * (white + greys);
-}
-
 /** Paint `raster` anew within the box: what was there `before`, with the paint where it is covered. */
 export function lay(raster: Raster, before: Uint8ClampedArray, coverage: Coverage, box: Box, paint: Paint): void {
   const layPixel = raster.channels === 1 ? layMask : layColour;

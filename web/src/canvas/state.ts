@@ -11,7 +11,7 @@ export interface Problem {
 interface CanvasState {
   /** Null where there is nothing to paint on. */
   painting: Painting | null;
-  /** What lies under the layers; null where only regions are painted. */
+  /** The picture under the layers. */
   base: HTMLImageElement | null;
   loading: boolean;
   /** Whether strokes are on their way to the draft. */

@@ -1,6 +1,6 @@
 import { Group, Input, Tooltip, UnstyledButton } from "@mantine/core";
 import { IconHelpCircle } from "@tabler/icons-react";
-import { useId, type ReactElement, type ReactNode, cloneElement } from "react";
+import { cloneElement, isValidElement, useId, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 interface Props {
@@ -10,23 +10,24 @@ interface Props {
   /** Beside the label, such as a small button. */
   aside?: ReactNode;
   error?: ReactNode;
-  /** One control; it gets its id from here, so that the label names it. */
-  children: ReactElement<{ id?: string }>;
+  /** Of the control, where several elements stand here; without it the one child gets an id, so that the label names it. */
+  id?: string;
+  children: ReactNode;
 }
 
 /** A label, its help and a control. */
-export function Field({ label, help, aside, error, children }: Props) {
-  const id = useId();
+export function Field({ label, help, aside, error, id, children }: Props) {
+  const own = useId();
   return (
     <Input.Wrapper error={error}>
       <Group justify="space-between" wrap="nowrap" gap="xs" mb={4} mih={22}>
         <Group gap={4} wrap="nowrap">
-          <Input.Label htmlFor={id}>{label}</Input.Label>
+          <Input.Label htmlFor={id ?? own}>{label}</Input.Label>
           {help && <Help text={help} />}
         </Group>
         {aside}
       </Group>
-      {cloneElement(children, { id: children.props.id ?? id })}
+      {id === undefined && isValidElement<{ id?: string }>(children) ? cloneElement(children, { id: own }) : children}
     </Input.Wrapper>
   );
 }

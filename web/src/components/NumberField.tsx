@@ -1,5 +1,5 @@
 import { Group, NumberInput, Slider } from "@mantine/core";
-import type { ReactNode } from "react";
+import { useId, type ReactNode } from "react";
 import { Field } from "./Field";
 
 interface Props {
@@ -21,10 +21,12 @@ interface Props {
 
 /** A number, with a slider where it has a usual range. */
 export function NumberField({ label, help, aside, value, onChange, placeholder, slider, decimals = 0, ...rest }: Props) {
+  const id = useId();
   const shown = value ?? (Number(placeholder) || slider?.[0] || 0);
   const change = (next: number | string) => onChange(next === "" || !Number.isFinite(Number(next)) ? null : Number(next));
   const input = (
     <NumberInput
+      id={id}
       value={value ?? ""}
       onChange={change}
       placeholder={placeholder === undefined ? undefined : String(placeholder)}
@@ -32,13 +34,15 @@ export function NumberField({ label, help, aside, value, onChange, placeholder, 
       allowNegative={rest.min === undefined || rest.min < 0}
       hideControls={slider !== undefined}
       size="sm"
+      w={slider && 78}
+      flex="none"
       {...rest}
     />
   );
   return (
-    <Field label={label} help={help} aside={slider ? undefined : aside}>
+    <Field label={label} help={help} aside={aside} id={id}>
       {slider ? (
-        <SliderRow>
+        <Group wrap="nowrap" gap="md">
           <Slider
             flex={1}
             value={Math.min(Math.max(shown, slider[0]), slider[1])}
@@ -49,24 +53,14 @@ export function NumberField({ label, help, aside, value, onChange, placeholder, 
             label={null}
             size="sm"
             color={value === null ? "gray" : undefined}
-            thumbLabel={label}
+            thumbProps={{ "aria-label": label }}
             disabled={rest.disabled}
           />
           {input}
-        </SliderRow>
+        </Group>
       ) : (
         input
       )}
     </Field>
-  );
-}
-
-function SliderRow({ id, children }: { id?: string; children: [slider: ReactNode, input: React.ReactElement<{ id?: string }>] }) {
-  const [slider, input] = children;
-  return (
-    <Group wrap="nowrap" gap="md">
-      {slider}
-      <NumberInput {...input.props} id={id} w={78} flex="none" />
-    </Group>
   );
 }

@@ -15,7 +15,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { Picture } from "../api/types";
 import { CopyMenu } from "./CopyMenu";
-import { downloadPicture, useFavourite } from "./pictures";
+import { downloadPicture, useToggleFavourite } from "./pictures";
 import { SendMenu } from "./SendMenu";
 import { openCompare, useViewer } from "./state";
 import type { useZoomPan } from "./useZoomPan";
@@ -32,7 +32,7 @@ interface ToolbarProps {
 export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarProps) {
   const { t } = useTranslation("viewer");
   const { pictures, showDetails, toggleDetails, close } = useViewer();
-  const favourite = useFavourite();
+  const favourite = useToggleFavourite();
   const next = pictures[position + 1] ?? pictures[position - 1];
   return (
     <header className={classes.toolbar}>
@@ -41,7 +41,7 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
           {picture.prompt || picture.filename}
         </Text>
         <Text size="xs" c="dimmed" aria-live="polite">
-          {t("position", { index: position + 1, count })} · {t("size", picture)} · {t("zoomLevel", zoom)}
+          {t("position", { index: position + 1, count })} · {t("size", { width: picture.width, height: picture.height })} · {t("zoomLevel", zoom)}
         </Text>
       </div>
       <Group gap={4} wrap="nowrap" className={classes.wide}>
@@ -50,14 +50,14 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
         <Tool label={t("zoomIn")} shortcut="+" onClick={zoom.zoomIn} icon={<IconZoomIn />} />
         {next && <Tool label={t("compare")} onClick={() => openCompare(picture, next)} icon={<IconColumns2 />} />}
         <Tool label={t("download")} shortcut="D" onClick={() => downloadPicture(picture)} icon={<IconDownload />} />
-        <Tool label={t("delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash />} />
+        <Tool label={t("common:delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash />} />
       </Group>
       <Group gap={4} wrap="nowrap">
         <Tool
           label={t(picture.favourite ? "unfavourite" : "favourite")}
           shortcut="F"
           pressed={picture.favourite}
-          onClick={() => favourite.mutate(picture)}
+          onClick={() => favourite(picture)}
           icon={picture.favourite ? <IconStarFilled /> : <IconStar />}
         />
         <CopyMenu picture={picture} />
@@ -69,7 +69,7 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
           onClick={toggleDetails}
           icon={<IconInfoCircle />}
         />
-        <Tool label={t("close")} shortcut="Esc" onClick={close} icon={<IconX />} />
+        <Tool label={t("common:close")} shortcut="Esc" onClick={close} icon={<IconX />} />
       </Group>
     </header>
   );

@@ -3,11 +3,12 @@ import { useWindowEvent } from "@mantine/hooks";
 import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { pictureUrl } from "../api/client";
 import type { Picture } from "../api/types";
 import { ConfirmDelete } from "./ConfirmDelete";
 import { Details } from "./Details";
 import { isTyping } from "./keys";
-import { downloadPicture, useFavourite } from "./pictures";
+import { downloadPicture, useToggleFavourite } from "./pictures";
 import { useViewer } from "./state";
 import { Toolbar } from "./Toolbar";
 import { useZoomPan } from "./useZoomPan";
@@ -30,7 +31,7 @@ function Shown({ picture }: { picture: Picture }) {
   const { t } = useTranslation("viewer");
   const { pictures, index, show, showDetails, toggleDetails } = useViewer();
   const [deleting, setDeleting] = useState(false);
-  const favourite = useFavourite();
+  const favourite = useToggleFavourite();
   const place = index ?? 0;
   const go = (to: number) => {
     if (to >= 0 && to < pictures.length) show(to);
@@ -42,7 +43,7 @@ function Shown({ picture }: { picture: Picture }) {
     ArrowRight: () => go(place + 1),
     Home: () => go(0),
     End: () => go(pictures.length - 1),
-    f: () => favourite.mutate(picture),
+    f: () => favourite(picture),
     i: toggleDetails,
     d: () => downloadPicture(picture),
     Delete: () => setDeleting(true),
@@ -62,7 +63,7 @@ function Shown({ picture }: { picture: Picture }) {
   // The neighbours are fetched ahead, so that turning the page shows them at once.
   useEffect(() => {
     for (const neighbour of [pictures[place + 1], pictures[place - 1]])
-      if (neighbour) new Image().src = fileUrl(neighbour);
+      if (neighbour) new Image().src = pictureUrl(neighbour.id);
   }, [pictures, place]);
 
   return (
@@ -71,7 +72,7 @@ function Shown({ picture }: { picture: Picture }) {
       <div className={classes.body}>
         <div className={classes.stageBox}>
           <div className={classes.stage} {...zoom.stageProps}>
-            <img src={fileUrl(picture)} alt={picture.prompt || picture.filename} style={zoom.style} draggable={false} />
+            <img src={pictureUrl(picture.id)} alt={picture.prompt || picture.filename} style={zoom.style} draggable={false} />
           </div>
           {place > 0 && (
             <Turn label={t("previous")} side="left" onClick={() => go(place - 1)} />
@@ -101,8 +102,4 @@ function Turn({ label, side, onClick }: { label: string; side: "left" | "right";
       </ActionIcon>
     </Tooltip>
   );
-}
-
-function fileUrl(picture: Picture): string {
-  return `/api/v1/pictures/${picture.id}/file`;
 }

@@ -1,46 +1,39 @@
-type Fields = Record<string, unknown>;
+import type { GenerationRequest } from "../api/types";
 
-/** What says with which files and on which machine a picture was painted; a new picture finds these for itself. */
-const PROVENANCE = "model_hash vae_hash network_hashes a1111_hashes device dtype num_images batch_size".split(" ");
-const NEEDS_START = "mask_image outpaint_left outpaint_right outpaint_top outpaint_bottom".split(" ");
+type Request = Partial<GenerationRequest>;
 
 export interface Loadable {
-  request: Fields;
-  /** The fields that were left out because this server has not got their pictures. */
-  left: string[];
+  request: Request;
+  /** The fields that were left out because this server has not got their files. */
+  left: (keyof GenerationRequest)[];
 }
 
-/** Of a picture's request, what the form takes over: all but its provenance and pictures that are not here. */
-export function loadable(request: Fields): Loadable {
-  const left: string[] = [];
-  const kept: Fields = {};
-  for (const [name, value] of Object.entries(request)) {
-    if (value === null || PROVENANCE.includes(name)) continue;
-    if (name === "init_image" || name === "mask_image") {
-      if (isHere(value)) kept[name] = value;
-      else left.push(name);
-    } else if (name === "controls" || name === "regions") {
-      const units = Array.isArray(value) ? value : [];
-      const here = units.filter((unit: Fields) => isHere(unit.image) && (!unit.mask || isHere(unit.mask)));
-      kept[name] = here;
-      if (here.length < units.length) left.push(name);
-    } else if (name === "init_noise") {
-      left.push(name);
-    } else {
-      kept[name] = value;
-    }
+/** Of a picture's request, what the form takes over: one picture of many stands for itself, and files must be here. */
+export function loadable(request: Request): Loadable {
+  const { num_images: _count, batch_size: _atOnce, dtype: _dtype, ...kept } = request;
+  const left: Loadable["left"] = [];
+  if (kept.init_noise) left.push("init_noise");
+  delete kept.init_noise;
+  for (const name of ["init_image", "mask_image"] as const) {
+    if (kept[name] && !isHere(kept[name])) left.push(name);
+    if (!isHere(kept[name])) delete kept[name];
   }
-  if (!kept.init_image) for (const name of NEEDS_START) delete kept[name];
-  return { request: kept, left };
+  const controls = kept.controls?.filter((unit) => isHere(unit.image) && (!unit.mask || isHere(unit.mask)));
+  const regions = kept.regions?.filter((region) => isHere(region.image));
+  if (controls && controls.length < (kept.controls?.length ?? 0)) left.push("controls");
+  if (regions && regions.length < (kept.regions?.length ?? 0)) left.push("regions");
+  if (controls) kept.controls = controls;
+  if (regions) kept.regions = regions;
+  if (!kept.init_image) {
+    // Without a picture there is nothing to repaint or to extend.
+    delete kept.mask_image;
+    for (const side of ["left", "right", "top", "bottom"] as const) delete kept[`outpaint_${side}`];
+  }
+  const said = Object.entries(kept).filter(([, value]) => value !== null);
+  return { request: Object.fromEntries(said) as Request, left };
 }
 
-/** Where a request belongs in the Paint tab. */
-export function modeOf(request: Fields): "txt2img" | "img2img" | "inpaint" {
-  if (!request.init_image) return "txt2img";
-  const edited = NEEDS_START.some((name) => request[name]);
-  return edited ? "inpaint" : "img2img";
-}
-
+/** Foreign pictures tell a hash or a path, which nothing can be read from. */
 function isHere(source: unknown): boolean {
   return typeof source === "string" && /^(upload|picture):/.test(source);
 }

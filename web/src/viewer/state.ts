@@ -7,11 +7,14 @@ interface ViewerState {
   index: number | null;
   pair: [Picture, Picture] | null;
   showDetails: boolean;
+  /** The jobs that check pictures, by the pictures' numbers; they go on while others are looked at. */
+  verifications: Record<number, string>;
   show: (index: number) => void;
   /** Put the new state of a picture in the place of the old one, such as after it became a favourite. */
   update: (picture: Picture) => void;
   remove: (id: number) => void;
   toggleDetails: () => void;
+  verify: (id: number, job: string) => void;
   close: () => void;
 }
 
@@ -20,6 +23,7 @@ export const useViewer = create<ViewerState>((set) => ({
   index: null,
   pair: null,
   showDetails: window.innerWidth >= 1000,
+  verifications: {},
   show: (index) => set({ index }),
   update: (picture) =>
     set(({ pictures, pair }) => ({
@@ -28,6 +32,7 @@ export const useViewer = create<ViewerState>((set) => ({
     })),
   remove: (id) => set(({ pictures, index }) => without(pictures, index, id)),
   toggleDetails: () => set(({ showDetails }) => ({ showDetails: !showDetails })),
+  verify: (id, job) => set(({ verifications }) => ({ verifications: { ...verifications, [id]: job } })),
   close: () => set({ index: null, pair: null }),
 }));
 

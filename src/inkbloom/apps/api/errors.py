@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from inkbloom.apps.service import jobs
+from inkbloom.apps.service.refusals import ConflictError, FullError, TooLargeError, UnknownError
 from inkbloom.core.errors import InkbloomError, MemoryNeededError, OutputError
 from inkbloom.pipelines.request import GenerationRequest
 
@@ -48,28 +49,31 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 """For the routers: what each endpoint may answer beside its success."""
 
-_STATUS: Mapping[str, int] = {
-    "NotFoundError": 404,
-    "ConflictError": 409,
-    "TooLargeError": 413,
-    "QueueFullError": 503,
+_STATUS: dict[type[InkbloomError], int] = {
+    UnknownError: 404,
+    ConflictError: 409,
+    TooLargeError: 413,
+    FullError: 503,
+    MemoryNeededError: 503,
+    OutputError: 507,
 }
-"""Of the service's own errors."""
+"""Of errors that are not 422."""
 
+SPECS: dict[str, type[BaseModel]] = {
+    spec.model_fields["kind"].default: spec
+    for spec in (
+        jobs.GenerateSpec,
+        jobs.UpscaleSpec,
+        jobs.PlotSpec,
+        jobs.MergeSpec,
+        jobs.TrainSpec,
+        jobs.VerifySpec,
+    )
+}
+"""The kinds of jobs."""
 _FIELDS = {
     *GenerationRequest.model_fields,
-    *(
-        name
-        for spec in (
-            jobs.GenerateSpec,
-            jobs.UpscaleSpec,
-            jobs.PlotSpec,
-            jobs.MergeSpec,
-            jobs.TrainSpec,
-            jobs.VerifySpec,
-        )
-        for name in spec.model_fields
-    ),
+    *(name for spec in SPECS.values() for name in spec.model_fields),
 }
 _NAMED = re.compile(r'(?:Unknown (?:field ")?)?(\w+)')
 
@@ -89,12 +93,7 @@ def field_of(message: str) -> str | None:
 
 def status_of(error: InkbloomError) -> int:
     """The status of an error that a client can mend, or wait for."""
-    for kind in type(error).__mro__:
-        if kind.__name__ in _STATUS:
-            return _STATUS[kind.__name__]
-    if isinstance(error, OutputError):
-        return 507
-    return 503 if isinstance(error, MemoryNeededError) else 422
+    return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
 
 
 def install(app: FastAPI) -> None:
@@ -135,27 +134,28 @@ def explain(errors: Sequence[Mapping[str, Any]]) -> tuple[int, str, str, str | N
         return 400, "RequestError", f"The body is not JSON: {first['ctx']['error']}.", None
     where, names = place[0], [str(part) for part in place[1:]]
     if where == "path":
-        return 404, "NotFoundError", f"There is no {names[0]} {_short(first['input'])}.", names[0]
+        return 404, "UnknownError", f"There is no {names[0]} {_short(first['input'])}.", names[0]
     if kind == "value_error":
         message = str(first["ctx"]["error"])
         return 422, "RequestError", message, field_of(message) or (names[-1] if names else None)
     if kind.startswith("union_tag"):
-        known = first["ctx"].get("expected_tags", "'generate', 'upscale', 'plot', 'merge', 'train', 'verify'")
         said = f" {_short(first['ctx']['tag'])}" if "tag" in first["ctx"] else ""
-        return 422, "RequestError", f"kind{said}: must be one of {known}.", "kind"
+        return 422, "RequestError", f"kind{said}: must be one of {', '.join(SPECS)}.", "kind"
     field = _without_tag(names)
     if kind == "extra_forbidden":
         return 422, "RequestError", f'Unknown field "{field}".', field
     if kind == "missing":
         return 422, "RequestError", f"{field or 'The body'} is missing.", field
+    # In an address everything is text, and needs no quotation marks
+    said = first["input"][:_SHOWN] if where != "body" and isinstance(first["input"], str) else _short(first["input"])
     wanted = first["msg"].removeprefix("Input should be ")
     wanted = f"must be {wanted}" if wanted != first["msg"] else f"{wanted[:1].lower()}{wanted[1:]}"
-    return 422, "RequestError", f"{field or 'The body'} {_short(first['input'])}: {wanted}.", field
+    return 422, "RequestError", f"{field or 'The body'} {said}: {wanted}.", field
 
 
 def _without_tag(names: list[str]) -> str | None:
     """The field's dotted name, without the kind of job that pydantic puts before it."""
-    own = names[1:] if len(names) > 1 and names[0] in ("generate", "upscale", "plot", "merge", "train", "verify") else names
+    own = names[1:] if len(names) > 1 and names[0] in SPECS else names
     return ".".join(own) or None
 
 

@@ -1,6 +1,6 @@
-"""What Prometheus may ask for: requests, jobs, pictures, steps, the queue, and the models in memory.
+"""What Prometheus may ask for: requests, jobs by their state, and the models in memory.
 
-Counters count from the server's start. Jobs and pictures are counted from the service's events.
+Requests are counted from the server's start; all else is what is there when somebody asks.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inkbloom.apps.service.events import Event
-from inkbloom.apps.service.jobs import State
 from inkbloom.apps.service.service import Service
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -32,16 +30,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.jobs = Counter("inkbloom_jobs", "Jobs that ended", ("kind", "state"), registry=self.registry)
-        self.pictures = Counter("inkbloom_pictures", "Pictures that were saved", registry=self.registry)
         self.registry.register(_Present(service))
-
-    def count(self, event: Event) -> None:
-        """Take an event of the service into account."""
-        if event.type == "picture":
-            self.pictures.inc()
-        elif event.type == "job" and State(event.data["state"]).ended:
-            self.jobs.labels(event.data["kind"], event.data["state"]).inc()
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
@@ -55,14 +44,15 @@ class _Present(Collector):
         self.service = service
 
     def collect(self) -> Iterator[Metric]:
-        queue = self.service.queue()
-        waiting = GaugeMetricFamily("inkbloom_queue_jobs", "Jobs that have not ended", labels=("state",))
-        for state in ("running", "waiting"):
-            waiting.add_metric((state,), len(queue[state]))
-        yield waiting
-        yield GaugeMetricFamily("inkbloom_queue_paused", "1 while the queue is paused", value=int(queue["paused"]))
+        jobs = GaugeMetricFamily("inkbloom_jobs", "Jobs in the queue and its history", labels=("state",))
+        for state, count in self.service.counts().items():
+            jobs.add_metric((state,), count)
+        yield jobs
+        paused = self.service.queue(0)["paused"]
+        yield GaugeMetricFamily("inkbloom_queue_paused", "1 while the queue is paused", value=int(paused))
+        yield GaugeMetricFamily("inkbloom_events", "The number of the newest event", value=self.service.events.last)
         loaded = GaugeMetricFamily("inkbloom_model_bytes", "Memory of the models in the cache", labels=("model",))
-        for model in self.service.loaded():
+        for model in self.service.models.held()["loaded"]:
             loaded.add_metric((model["name"],), model["bytes"])
         yield loaded
 

@@ -6,7 +6,6 @@ them, and is asked for anew each time.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -16,21 +15,25 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from inkbloom.apps.web import DIST
+
 APIS = ("/api/", "/sdapi/", "/v1/", "/controlnet/", "/internal/")
 """Below these an unknown path is an error, not the page."""
 
 _FOREVER = "public, max-age=31536000, immutable"
 _ANEW = "no-cache"
-_MISSING = "<!doctype html><title>inkbloom</title><p>The page is not built; the API is at /api/v1, described in /openapi.json."
+_MISSING = (
+    "<!doctype html><title>inkbloom</title><p>The page is not built; the API is at /api/v1, described in /openapi.json."
+)
 
 
 class Page:
     """What answers where no endpoint does."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """`folder` is that of the built files; None: the one in the package."""
-        self.folder = _built() if folder is None else folder
-        self.files = StaticFiles(directory=self.folder, check_dir=False)
+    def __init__(self, folder: Path = DIST) -> None:
+        """`folder` is that of the built files; where it is missing, the page is one line."""
+        self.folder = folder
+        self.files = StaticFiles(directory=folder, check_dir=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -54,10 +57,3 @@ class Page:
         index = self.folder / "index.html"
         headers = {"Cache-Control": _ANEW}
         return FileResponse(index, headers=headers) if index.is_file() else HTMLResponse(_MISSING, headers=headers)
-
-
-def _built() -> Path:
-    found = importlib.util.find_spec("inkbloom.apps.web")
-    assert found is not None
-    assert found.submodule_search_locations
-    return Path(found.submodule_search_locations[0]) / "dist"

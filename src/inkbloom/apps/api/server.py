@@ -61,7 +61,7 @@ def guarded(service: Service, access: Access) -> ASGIApp:
         Middleware(Doors, access=access),
         Middleware(Timing, metrics=metrics),
     ]
-    _Watcher(service, metrics)
+    _Watcher(service)
     return app
 
 
@@ -77,16 +77,15 @@ def _ready(service: Service) -> Response:
 
 
 class _Watcher(threading.Thread):
-    """Counts and logs what happens to jobs."""
+    """Logs what happens to jobs."""
 
-    def __init__(self, service: Service, metrics: Metrics) -> None:
+    def __init__(self, service: Service) -> None:
         super().__init__(name="watcher", daemon=True)
-        self.subscription, self.metrics = service.events.subscribe(), metrics
+        self.subscription = service.events.subscribe()
         self.start()
 
     def run(self) -> None:
         while (event := self.subscription.get()) is not None:
-            self.metrics.count(event)
             if event.type == "job":
                 job = event.data
                 reason = {"reason": job["error"]["message"]} if job["error"] else {}

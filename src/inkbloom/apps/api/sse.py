@@ -71,7 +71,11 @@ class Hub:
     def start(self) -> None:
         """Begin to hear, for the running event loop."""
         loop = asyncio.get_running_loop()
-        self._subscription = self.events.subscribe(notify=lambda: loop.call_soon_threadsafe(self._take))
+
+        def notify() -> None:
+            loop.call_soon_threadsafe(self._take)
+
+        self._subscription = self.events.subscribe(notify=notify)
 
     def stop(self) -> None:
         """End all streams and all waiting."""

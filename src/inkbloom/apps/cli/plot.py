@@ -95,30 +95,45 @@ def plot(
     request = paint_request(prompt, options, controls=control_units(control), **fields)
     models = Models(options)
     drawn = request.resolved(models.spec(None))
-    variation_seed = request.variation_seed if request.variation_seed not in (None, -1) else drawn.seed + 1
-    # All cells share the seeds; that of variations is not random, so that the same command goes on with the same plot
-    base = Job(request=request.model_copy(update={"seed": drawn.seed, "variation_seed": variation_seed}))
-    jobs = Plot(base=base, **axes, vary_seeds=vary_seeds).jobs()
+
+    def cells(seed: int) -> list[Job]:
+        """All share the seed, and that of variations."""
+        variation_seed = request.variation_seed if request.variation_seed not in (None, -1) else seed + 1
+        base = Job(request=request.model_copy(update={"seed": seed, "variation_seed": variation_seed}))
+        return Plot(base=base, **axes, vary_seeds=vary_seeds).jobs()
+
     records = {
         name: AxisRecord(name=axis.name, labels=[value.label for value in axis.values]) for name, axis in axes.items()
     }
     if not no_drawing:
         check_size((drawn.width, drawn.height), records, margin)
+    # A seed drawn at random stands in the plan, and the same command goes on with it
+    is_random = options.seed == -1
     folder, plan = open_plan(
-        outdir, _PARENT, _NAME, jobs, models.spec, ending=f".{options.format}", own=options.asked(), axes=records
+        outdir,
+        _PARENT,
+        _NAME,
+        cells(drawn.seed),
+        models.spec,
+        ending=f".{options.format}",
+        own=(*options.asked(), *(("random seed",) if is_random else ())),
+        axes=records,
+        known_by=cells(0) if is_random else None,
     )
     code = work(plan, folder, models, options)
     if code == 130 or no_drawing:
         return code or 0
-    _draw(plan, folder, legend=not no_legend, margin=margin, font=font)
+    _draw(plan, folder, legend=not no_legend, margin=margin, font=font, told=options.privacy == "full")
     return code or 0
 
 
-def _draw(plan: Plan, folder: Path, *, legend: bool, margin: int, font: Path | None) -> None:
-    """Draw the cells that are there into the folder, and say where."""
-    from inkbloom.pipelines.batches.drawing import draw_plot
+def _draw(plan: Plan, folder: Path, *, legend: bool, margin: int, font: Path | None, told: bool) -> None:
+    """Draw the cells that are there into the folder, and say where. Where it may be `told`, the plot carries A1111's
+    text of its first cell, with the axes."""
+    from inkbloom.pipelines.batches.drawing import draw_plot, plot_infotext
+    from inkbloom.pipelines.metadata.containers import png_notes
     from inkbloom.pipelines.pictures import open_picture
-    from inkbloom.pipelines.saving import save_picture
+    from inkbloom.pipelines.saving import save_new
 
     there = [entry for entry in plan.entries if (folder / entry.file).exists()]
     cells = {entry.place: open_picture(folder / entry.file) for entry in there if entry.place is not None}
@@ -131,5 +146,9 @@ def _draw(plan: Plan, folder: Path, *, legend: bool, margin: int, font: Path | N
             "or install one such as Noto Sans CJK.",
             file=sys.stderr,
         )
-    path = save_picture(drawing.picture, (folder / f"plot{f'-{i}' if i else ''}.png" for i in count()))
+    notes = png_notes(plot_infotext(plan) if told else None, None)
+    path = save_new(
+        lambda place: drawing.picture.save(place, "PNG", pnginfo=notes),
+        (folder / f"plot{f'-{i}' if i else ''}.png" for i in count()),
+    )
     print(f"The plot is {path}, its data {folder / _NAME}.")

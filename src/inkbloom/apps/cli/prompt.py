@@ -61,12 +61,12 @@ def prompt(
     ```
     """
     from inkbloom.apps.cli.storage import open_library
-    from inkbloom.text.prompt.templates import Templates
     from inkbloom.pipelines.adapters import LibraryEmbeddings, RowCounts
     from inkbloom.text.prompt.chunks import Chunker
     from inkbloom.text.prompt.inspection import inspect
     from inkbloom.text.prompt.parsing import parse
     from inkbloom.text.prompt.schedule import Timeline
+    from inkbloom.text.prompt.templates import Templates
     from inkbloom.text.prompt.unknown import refuse
     from inkbloom.text.prompt.variants import all_prompts
     from inkbloom.text.prompt.wildcards import Wildcards

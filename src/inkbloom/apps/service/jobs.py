@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from inkbloom.pipelines.request import GenerationRequest
 
@@ -121,13 +121,29 @@ class Progress(BaseModel, frozen=True):
     """How far a running job is. All numbers count from 0 to what is the whole."""
 
     stage: Literal["waiting", "loading", "working", "saving"] = "waiting"
-    done: float = Field(0.0, ge=0, le=1, description="the part of the whole job")
-    picture: int = Field(0, description="the one at work, from 0")
-    pictures: int = Field(0, description="of the whole job; 0 where it makes none")
-    step: int = Field(0, description="of the picture at work, or of the training")
-    steps: int | None = Field(None, description="of it in all; None where that is not known")
+    done: float = Field(default=0.0, ge=0, le=1, description="the part of the whole job")
+    picture: int = Field(default=0, description="the one at work, from 0")
+    pictures: int = Field(default=0, description="of the whole job; 0 where it makes none")
+    step: int = Field(default=0, description="of the picture at work, or of the training")
+    steps: int | None = Field(default=None, description="of it in all; None where that is not known")
     seconds_left: float | None = None
     metrics: dict[str, float] = Field(default_factory=dict, description="of a training")
+
+
+def with_texts(value: Any) -> Any:
+    """A dumped request with its pictures as clients name them: "upload:ID" in place of {"path": "upload:ID", ...}.
+
+    One without a name stays an object with its hash, so that nobody takes it for none.
+    """
+    if isinstance(value, dict):
+        if value.get("path") is not None and value.keys() <= {"path", "sha256"}:
+            return value["path"]
+        return {name: with_texts(part) for name, part in value.items()}
+    return [with_texts(part) for part in value] if isinstance(value, list) else value
+
+
+Told = Annotated[dict[str, Any], AfterValidator(with_texts)]
+"""A dumped request or spec, as clients see it."""
 
 
 class Failure(BaseModel, frozen=True):
@@ -149,7 +165,7 @@ class Picture(BaseModel, frozen=True):
     created: datetime
     favourite: bool = False
     prompt: str = ""
-    request: dict[str, Any] | None = Field(None, description="what paints it alone; None where it was not painted")
+    request: Told | None = Field(None, description="what paints it alone; None where it was not painted")
     warnings: list[str] = Field(default_factory=list)
 
 
@@ -162,7 +178,7 @@ class Job(BaseModel, frozen=True):
     title: str
     priority: int = 0
     place: int | None = Field(None, description="how many are before it; None where it does not wait")
-    spec: dict[str, Any] = Field(description="as asked for, the seed drawn")
+    spec: Told = Field(description="as asked for, the seed drawn")
     created: datetime
     started: datetime | None = None
     finished: datetime | None = None

@@ -16,44 +16,37 @@ naming      what a spec names: pictures and models    uploads, gallery, library,
 from __future__ import annotations
 
 import platform
-import secrets
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
-from threading import Event as Flag
-from threading import RLock, Thread
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import inkbloom
 from inkbloom.apps.service.database import Database
 from inkbloom.apps.service.datasets import Datasets
+from inkbloom.apps.service.dispatch import Dispatcher
 from inkbloom.apps.service.events import Events
 from inkbloom.apps.service.folders import DataFolder
 from inkbloom.apps.service.gallery import Gallery
-from inkbloom.apps.service.jobs import GenerateSpec, Job, PlotSpec, Progress, Spec, State, VerifySpec
+from inkbloom.apps.service.jobs import Job, Spec, State, VerifySpec
 from inkbloom.apps.service.library import Models
-from inkbloom.apps.service.messages import Run, Saved, ToServer
+from inkbloom.apps.service.messages import WorkerConfig
 from inkbloom.apps.service.naming import Naming
-from inkbloom.apps.service.planning import Plan, Planning
-from inkbloom.apps.service.previews import Previews
+from inkbloom.apps.service.planning import Plan, Planning, gpus, ram
 from inkbloom.apps.service.prompts import Prompts
 from inkbloom.apps.service.queue import Queue
-from inkbloom.apps.service.refusals import ConflictError, UnknownError
+from inkbloom.apps.service.refusals import ConflictError
 from inkbloom.apps.service.settings import Settings
 from inkbloom.apps.service.uploads import Uploads
-from inkbloom.apps.service.workers import Worker
-from inkbloom.core.errors import InkbloomError, RequestError
+from inkbloom.core.errors import RequestError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LOSSES = 3
-"""A job that lost so many workers one after the other, without a picture between, has failed."""
-
 _SETTINGS, _PAUSED = "settings", "paused"
+_GIB = 2**30
 
 
 class Service:
@@ -73,48 +66,48 @@ class Service:
     ) -> None:
         """`devices`: one worker each; None: all CUDA devices, else the machine's best one."""
         folder.make()
-        self.folder = folder
-        self.models_dir = models_dir
-        self.began = time.time()
+        self.folder, self.models_dir = folder, models_dir
+        self._began = time.time()
         self._devices = devices
         self._default_model = default_model
-        self._database = Database(folder.database)
         self._lock = RLock()
-        self._ended: dict[str, Flag] = {}
-        self._workers: list[Worker] = []
-        self._closing = Flag()
-        self._starter: Thread | None = None
+        self._database = Database(folder.database)
         self._settings = Settings(**(self._database.value(_SETTINGS) or {}))
-        self._paused = bool(self._database.value(_PAUSED))
-        self._previews = Previews()
         self.events = Events(self._database)
         self.uploads = Uploads(folder)
         self.gallery = Gallery(self._database, folder, self.events, self.uploads)
-        self.models = Models(models_dir, folder, self)
+        self.models = Models(
+            models_dir,
+            folder,
+            default=lambda: self.default_model,
+            tell=lambda held: self.events.publish("models", held),
+            send=lambda message: self._dispatcher.send(message),
+        )
         self.datasets = Datasets(folder)
-        self.prompts = Prompts(folder, self.models)
+        self._prompts = Prompts(folder, self.models)
         self._queue = Queue(self._database, self.gallery)
-        self._naming = Naming(self.uploads, self.gallery, self.models, self.datasets, self.prompts)
         self._planning = Planning(self._database, self.models)
-
-    # Life
+        self._naming = Naming(folder, self.uploads, self.gallery, self.models, self.datasets, self._prompts)
+        self._dispatcher = Dispatcher(
+            folder,
+            self._queue,
+            self.gallery,
+            self.events,
+            self.models,
+            self._naming,
+            self._planning,
+            settings=lambda: self._settings,
+            config=self._worker_config,
+            paused=bool(self._database.value(_PAUSED)),
+        )
 
     def start(self) -> None:
         """Queue again what was at work when the last server ended, and start the workers in the background."""
-        left = self._queue.recover()
-        self._starter = Thread(target=self._start_workers, args=(left,), name="starter", daemon=True)
-        self._starter.start()
+        self._dispatcher.start(self.devices)
 
     def close(self) -> None:
         """Stop the workers, within a step of what they do, and leave their jobs queued."""
-        self._closing.set()
-        if self._starter is not None:
-            self._starter.join()
-        for worker in self._workers:
-            worker.stop()
-        for worker in self._workers:
-            worker.join()
-        self._queue.recover()
+        self._dispatcher.close()
         self._database.close()
 
     # Jobs
@@ -126,10 +119,8 @@ class Service:
         same key before is returned instead. Raises `RequestError` or `CheckpointError` that begin with the field for a
         name that is not there, `FullError` where too many wait.
         """
-        if key is not None and (known := self._queue.by_key(key)) is not None:
-            return known
         spec = self._naming.checked(spec, self.default_model, lenient=self._settings.lenient)
-        id = self._queue.add(
+        id, is_new = self._queue.add(
             spec,
             priority=priority,
             client=client,
@@ -137,8 +128,9 @@ class Service:
             format=getattr(spec, "format", None) or self._settings.format,
             most=self._settings.most_queued,
         )
-        self._tell(id)
-        self._wake()
+        if is_new:
+            self._dispatcher.tell(id)
+            self._dispatcher.wake()
         return self.job(id)
 
     def job(self, id: str) -> Job:
@@ -157,10 +149,10 @@ class Service:
         return [self._seen(job) for job in jobs], total
 
     def queue(self, limit: int = 500) -> dict[str, Any]:
-        """{"paused", "running": jobs, "waiting": the first `limit` in their order, held ones last, "total": waiting}."""
+        """{"paused", "running": jobs, "waiting": the first `limit` in order, held ones last, "total": waiting}."""
         running, waiting, total = self._queue.overview(limit)
         return {
-            "paused": self._paused,
+            "paused": self._dispatcher.paused,
             "running": [self._seen(job) for job in running],
             "waiting": waiting,
             "total": total,
@@ -172,13 +164,11 @@ class Service:
         `ConflictError` where it has ended, `RequestError` where the picture is finished.
         """
         device = self._queue.cancel(id, picture)
-        for worker in self._workers:
-            if worker.device == device:
-                worker.send({"do": "cancel", "job": id, "picture": picture})
-        if picture is None and device is None:
-            self._clear(id)
-        self._tell(id)
-        return self.job(id)
+        if device is not None:
+            self._dispatcher.send({"do": "cancel", "job": id, "picture": picture}, device)
+        elif picture is None:
+            self._dispatcher.clear(id)
+        return self._told(id)
 
     def interrupt(self) -> None:
         """Cancel every job that runs."""
@@ -193,18 +183,18 @@ class Service:
     def retry(self, id: str) -> Job:
         """Queue a job that failed or was cancelled again, at the end; what it had finished stays."""
         self._queue.retry(id)
-        self._wake()
-        return self._tell(id)
+        self._dispatcher.wake()
+        return self._told(id)
 
     def hold(self, id: str) -> Job:
         """Keep a queued job from being begun, until `release`."""
         self._queue.change_state(id, State.QUEUED, State.HELD)
-        return self._tell(id)
+        return self._told(id)
 
     def release(self, id: str) -> Job:
         self._queue.change_state(id, State.HELD, State.QUEUED)
-        self._wake()
-        return self._tell(id)
+        self._dispatcher.wake()
+        return self._told(id)
 
     def move(self, id: str, before: str | None = None, last: bool = False) -> Job:
         """Put a waiting job before another one; without one to the front of all, or with `last` to the end.
@@ -213,26 +203,27 @@ class Service:
         """
         self._queue.move(id, before, last)
         self._tell_queue()
-        return self._tell(id)
+        return self._told(id)
 
     def prioritise(self, id: str, priority: int) -> Job:
         """Give a waiting job another priority; it keeps its place among those of the same."""
         self._queue.prioritise(id, priority)
         self._tell_queue()
-        return self._tell(id)
+        return self._told(id)
 
     def forget(self, id: str) -> None:
         """Remove a job that has ended from the history; its pictures stay."""
         self._queue.forget(id)
-        self._previews.drop(id)
+        self._dispatcher.previews.drop(id)
+        self._dispatcher.clear(id)
         self._tell_queue()
 
     def clear(self) -> int:
         """Cancel all jobs that wait; how many."""
         ids = self._queue.cancel_waiting()
         for id in ids:
-            self._clear(id)
-            self._tell(id)
+            self._dispatcher.clear(id)
+            self._dispatcher.tell(id)
         return len(ids)
 
     def pause(self) -> None:
@@ -241,12 +232,11 @@ class Service:
 
     def resume(self) -> None:
         self._set_paused(False)
-        self._wake()
+        self._dispatcher.wake()
 
     def wait(self, id: str, seconds: float) -> Job:
         """Block until the job has ended, or so long; the job as it is then."""
-        with self._lock:
-            flag = self._ended.setdefault(id, Flag())
+        flag = self._dispatcher.ended(id)
         job = self.job(id)
         if not job.state.ended and flag.wait(seconds):
             job = self.job(id)
@@ -261,11 +251,11 @@ class Service:
 
     def preview(self, id: str, step: int | None = None) -> bytes | None:
         """The JPEG after a step of the picture at work, or the newest; None where there is none."""
-        return self._previews.get(id, step)
+        return self._dispatcher.previews.get(id, step)
 
     def steps(self, id: str) -> list[int]:
         """The steps of which there are previews."""
-        return self._previews.steps(id)
+        return self._dispatcher.previews.steps(id)
 
     def curve(self, id: str) -> list[dict[str, Any]]:
         """The log of a training, a row for each time it was written."""
@@ -290,30 +280,46 @@ class Service:
         thresholds: Sequence[float | None] = (),
         resolution: int | None = None,
     ) -> Image:
-        """What a preprocessor makes of a picture, named as in a spec; `resolution` is its shorter side meanwhile."""
-        return self._naming.preprocess(preprocessor, source, thresholds, resolution)
+        """What a preprocessor makes of a picture, named as in a spec; `resolution` is its shorter side meanwhile.
+
+        `RequestError` for an unknown preprocessor, and for settings that it does not have.
+        """
+        from PIL.Image import Resampling
+
+        from inkbloom.pipelines.preprocessing import find_preprocessor
+
+        tool = find_preprocessor(preprocessor)
+        tool.checked(*thresholds)
+        if resolution is not None and not 64 <= resolution <= 4096:
+            raise RequestError(f"resolution {resolution}: must be from 64 to 4096.")
+        picture = self._naming.picture(source, "image")
+        size = picture.size
+        if resolution is not None:
+            scale = resolution / min(size)
+            picture = picture.resize((round(size[0] * scale), round(size[1] * scale)), Resampling.LANCZOS)
+        return tool(picture, *thresholds).resize(size, Resampling.LANCZOS)
 
     # Prompts
 
     def styles(self) -> list[dict[str, str]]:
         """[{"name", "prompt", "negative_prompt"}]"""
-        return self.prompts.styles()
+        return self._prompts.styles()
 
     def save_styles(self, styles: Sequence[Mapping[str, str]]) -> None:
-        self.prompts.save_styles(styles)
+        self._prompts.save_styles(styles)
 
     def wildcards(self) -> list[str]:
-        return self.prompts.wildcards()
+        return self._prompts.wildcards()
 
     def inspect(
         self, prompt: str, negative_prompt: str = "", model: str | None = None, dialect: str = "a1111", steps: int = 20
     ) -> dict[str, Any]:
         """Both prompts token by token and step by step, as `/prompts/inspect` answers."""
-        return self.prompts.inspect(prompt, negative_prompt, model or self.default_model, dialect, steps)
+        return self._prompts.inspect(prompt, negative_prompt, model or self.default_model, dialect, steps)
 
     def complete(self, text: str) -> list[dict[str, str]]:
         """Names of LoRAs, embeddings, hypernetworks, styles and wildcards with this text in them."""
-        return self.prompts.complete(text)
+        return self._prompts.complete(text)
 
     # The server itself
 
@@ -329,8 +335,7 @@ class Service:
         with self._lock:
             self._database.keep(_SETTINGS, settings.model_dump(mode="json"))
             self._settings = settings
-        for worker in self._workers:
-            worker.send({"do": "settings", "settings": settings.model_dump(mode="json")})
+        self._dispatcher.send({"do": "settings", "settings": settings.model_dump(mode="json")})
         self.events.publish("settings", settings.model_dump(mode="json"))
         return settings
 
@@ -352,17 +357,17 @@ class Service:
         """Versions, devices with the state of their workers, memory in bytes, folders, seconds up."""
         from importlib.metadata import version
 
-        memory = self._planning.ram()
+        memory = ram()
         return {
             "version": inkbloom.__version__,
             "torch": version("torch"),
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "devices": [worker.described() for worker in self._workers],
-            "memory": {"ram": memory, "gpu": self._planning.gpus()},
+            "devices": [worker.described() for worker in self._dispatcher.workers],
+            "memory": {"ram": memory, "gpu": gpus()},
             "data_dir": str(self.folder.root),
             "models_dir": None if self.models_dir is None else str(self.models_dir),
-            "uptime": time.time() - self.began,
+            "uptime": time.time() - self._began,
             "cache": {**self.models.held(), "budget": self.memory_budget()},
             "disk": dict(zip(("total", "used", "free"), shutil.disk_usage(self.folder.root), strict=True)),
         }
@@ -370,9 +375,40 @@ class Service:
     def memory_budget(self) -> int:
         """Bytes that models may take together in a worker."""
         chosen = self._settings.memory_budget_gb
-        total = self._planning.ram()["total"]
+        total = ram()["total"]
         return int(chosen * 2**30) if chosen is not None else (total or 8 * 2**30) // 2
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state."""
         return self._queue.counts()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written down at the moment, such as a full disk; None where all is well."""
+        return self._dispatcher.trouble
+
+    def _worker_config(self, device: str) -> WorkerConfig:
+        return WorkerConfig(
+            device=device,
+            data=self.folder.root,
+            models_dir=self.models_dir,
+            memory_budget=self.memory_budget(),
+            settings=self._settings.model_dump(mode="json"),
+        )
+
+    def _set_paused(self, paused: bool) -> None:
+        with self._lock:
+            self._database.keep(_PAUSED, paused)
+            self._dispatcher.paused = paused
+        self._tell_queue()
+
+    def _tell_queue(self) -> None:
+        self.events.publish("queue", {"paused": self._dispatcher.paused})
+
+    def _told(self, id: str) -> Job:
+        self._dispatcher.tell(id)
+        return self.job(id)
+
+    def _seen(self, job: Job) -> Job:
+        steps = self.steps(job.id)
+        return job.model_copy(update={"preview_step": steps[-1]}) if steps else job

@@ -12,7 +12,9 @@ from PIL import ImageDraw
 
 from inkbloom.core.errors import RequestError
 from inkbloom.pipelines.batches.lettering import Font, find_font, line_height, wrapped
-from inkbloom.pipelines.batches.plan import AxisRecord
+from inkbloom.pipelines.batches.plan import AxisRecord, Plan
+from inkbloom.pipelines.metadata.a1111 import infotext
+from inkbloom.pipelines.request import ResolvedRequest
 
 LARGEST = 200_000_000
 """Pixels of a drawn plot at most, as in A1111."""
@@ -89,6 +91,15 @@ def draw_plot(
                     picture, (corner[0] + (width - picture.width) // 2, corner[1] + (height - picture.height) // 2)
                 )
     return Drawing(picture=sheet, missing=missing)
+
+
+def plot_infotext(plan: Plan) -> str:
+    """A1111's text of the first cell, with the keys of its own X/Y/Z plots."""
+    axes = {name.upper(): axis for name, axis in plan.axes.items() if axis.name != "Nothing"}
+    more = {"Script": "X/Y/Z plot"}
+    for name, axis in axes.items():
+        more |= {f"{name} Type": axis.name, f"{name} Values": ", ".join(axis.labels)}
+    return infotext(ResolvedRequest(**plan.entries[0].request), more=more)
 
 
 def _label(axis: AxisRecord, i: int) -> str:

@@ -72,14 +72,16 @@ def open_plan(
     ending: str,
     own: tuple[str, ...] = (),
     axes: dict[str, AxisRecord] | None = None,
+    known_by: Sequence[Job] | None = None,
 ) -> tuple[Path, Plan]:
     """The folder and the plan of these jobs: the one that was begun there, where the very same was asked for; or a new.
 
     `folder` None is parent/0000, parent/0001, ...: the one where this was begun, or the first that is free. `name` is
     the plan's file, `ending` that of the pictures, such as ".png"; `own` is whatever else decides the pictures, such as
-    the model. Every job is checked first: `RequestError` with what is wrong, and with whose plan is already there.
+    the model. Where something in the jobs was drawn at random, `known_by` are the same without it. Every job is checked
+    first: `RequestError` with what is wrong, and with whose plan is already there.
     """
-    asked = _asked(jobs, [*own, ending], axes or {})
+    asked = _asked(jobs if known_by is None else known_by, [*own, ending], axes or {})
     if folder is None:
         for home in _numbered(parent):
             if (home / name).exists() and _read(home / name).asked == asked:

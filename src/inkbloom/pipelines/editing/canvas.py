@@ -61,8 +61,13 @@ class Canvas:
             painted = canvas
         return composite(self.whole, painted, self.whole_mask)
 
+    @property
+    def finished_size(self) -> tuple[int, int]:
+        """Of the pictures that `finish` makes."""
+        return self.keep_size if self.area is None else self.whole.size
+
     def placed(self, mask: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
-        """A grey picture that covers `whole`, brought to the painted size as `picture` was."""
+        """A grey picture of the finished size, brought to the painted one as `picture` was."""
         if self.area is not None:
             return mask.crop(self.area.box).resize(size, BOX)
         padded = pad_to_multiple(mask, *PADDING)
@@ -103,6 +108,10 @@ def prepare_canvas(request: ResolvedRequest) -> Canvas:
     elif pad_to_multiple(picture, *PADDING).size == size:
         whole, whole_mask, keep_size = picture, mask, picture.size
         picture, mask = pad_to_multiple(picture, *PADDING), mask and pad_to_multiple(mask, *PADDING)
+    elif request.resize_mode == "latent":
+        # It is brought to whole latent points here, and its latent to the painted size later
+        whole = picture = resize(picture, *pad_to_multiple(picture, *PADDING).size)
+        whole_mask = None
     else:
         picture, mask = resize(picture, *size, request.resize_mode), mask and resize(mask, *size, request.resize_mode)
         whole, whole_mask = picture, mask

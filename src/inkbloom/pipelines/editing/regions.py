@@ -63,14 +63,13 @@ class RegionMask(Settings, frozen=True):
 def region_masks(request: ResolvedRequest, canvas: Canvas | None, downscale: int, *, enlarged: bool = False) -> Masks:
     """The masks of a request's regions on the latent grid, by area.
 
-    They cover the whole picture: with a `canvas` that which the result is put into, whose way to the painted size they
-    go. In a pass over an `enlarged` picture they are cut as that is. `RequestError` for a mask that is empty or of
-    other proportions than the picture.
+    They cover the finished picture, and go the way of the `canvas` to the painted size; in a pass over an `enlarged`
+    picture they are cut as that is. `RequestError` for a mask that is empty or of other proportions than the picture.
     """
     import torch
     from torch.nn import functional as F
 
-    size = (request.width, request.height) if canvas is None else canvas.whole.size
+    size = (request.width, request.height) if canvas is None else canvas.finished_size
     masks = {}
     for region in request.regions:
         values = region.values()

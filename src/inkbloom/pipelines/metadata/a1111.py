@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import inkbloom
@@ -63,6 +65,7 @@ _HARMLESS = {
     *("Version", "User", "App", "Hashes", "Hypernet hash", "Lora weights", "Created Date", "Backend"),
     *("Civitai resources", "Civitai metadata", "SDCPP", "Pipeline", "Operations", "Parser", "Batch size", "Batch pos"),
     *("Metadata Scheme", "Performance", "Template", "Negative Template", "Guidance"),
+    *("Script", *(f"{axis} {what}" for axis in "XYZ" for what in ("Type", "Values"))),
 }
 _KNOWN = _READ | _HARMLESS
 _LIKE_COMFYUI = ("ComfyUI", "Fooocus")
@@ -236,24 +239,30 @@ def _program(pairs: dict[str, str]) -> str:
     return f"A1111 {version}".strip()
 
 
-def infotext(request: ResolvedRequest, *, with_prompt: bool = True) -> str:
+def infotext(
+    request: ResolvedRequest, *, with_prompt: bool = True, more: Mapping[str, str | None] = MappingProxyType({})
+) -> str:
     """The prompt, "Negative prompt: ..." where there is one, and a last line of "Key: value" pairs in A1111's order.
 
     A value with a comma, a colon or a line break is written as JSON text. At the end stand the hashes by which
     sharing sites link the model and what the prompt names, as a JSON object. What A1111 has no key for, such as
-    guidance rescale, stands only in our record.
+    guidance rescale, stands only in our record. `more` pairs come before the version.
     """
     lines = [request.prompt] if with_prompt else []
     if request.negative_prompt and with_prompt:
         lines.append(f"{NEGATIVE} {request.negative_prompt}")
-    pairs = [f"{key}: {_quote(value)}" for key, value in _values(request, with_prompt).items() if value is not None]
+    pairs = [
+        f"{key}: {_quote(value)}" for key, value in _values(request, with_prompt, more).items() if value is not None
+    ]
     model = {} if request.model_hash is None else {"model": request.model_hash}
     if hashes := model | (request.network_hashes if with_prompt else {}):  # their names are words of the prompt
         pairs.append(f"Hashes: {json.dumps(hashes)}")
     return "\n".join([*lines, ", ".join(pairs)])
 
 
-def _values(request: ResolvedRequest, with_prompt: bool) -> dict[str, str | float | None]:
+def _values(
+    request: ResolvedRequest, with_prompt: bool, more: Mapping[str, str | None]
+) -> dict[str, str | float | None]:
     # A schedule's label is how A1111's drop-down spells it.
     from inkbloom.sampling.sigmas import find_schedule
 
@@ -282,6 +291,7 @@ def _values(request: ResolvedRequest, with_prompt: bool) -> dict[str, str | floa
         _ETA_KEYS.get(request.sampler, "Eta"): options.get("eta"),
         **{key: options.get(name) for name, key in _OPTION_KEYS.items()},
         **{f"ControlNet {i}": unit.infotext() for i, unit in enumerate(request.controls)},
+        **more,
         "Version": f"inkbloom {inkbloom.__version__}",
     }
 

@@ -70,8 +70,10 @@ def find_upscaler(
     library: Library | None = None,
     device: torch.device = CPU,
     tiles: Tiles = Tiles(),
+    on_tile: Callable[[], object] = lambda: None,
 ) -> Enlarger:
     """The upscaler of a name: one of `BUILT_IN`, a file, or its name among the library's; A1111's names work too.
+    `on_tile` is called before each tile goes through a network; raise from it to stop.
 
     Raises `RequestError` with the nearest names for an unknown one, `CheckpointError` for a file that cannot be used.
     """
@@ -85,17 +87,19 @@ def find_upscaler(
         case "Starter":
             network = load_upscaler(starter_upscaler.FILE)
             assert network is not None
-            return _own(STARTER, network, device, tiles)
+            return _own(STARTER, network, device, tiles, on_tile)
     if name in LATENT_UPSCALERS:
         raise RequestError(f'"{name}" enlarges latents, in a second pass (hires); for pictures take another upscaler.')
     path = file_of(name, library)
     network = load_upscaler(path) if path.suffix == ".safetensors" else None
     if network is not None:
-        return _own(path.stem, network, device, tiles)
+        return _own(path.stem, network, device, tiles, on_tile)
     foreign = open_foreign(path, device)
     if foreign.is_face:
         raise RequestError(f"{path} restores faces ({foreign.architecture}); it is no upscaler.")
-    return Enlarger(name=path.stem, work=lambda picture, factor: _run(picture, foreign, foreign.scale, device, tiles))
+    return Enlarger(
+        name=path.stem, work=lambda picture, factor: _run(picture, foreign, foreign.scale, device, tiles, on_tile)
+    )
 
 
 def enlarge(picture: PILImage.Image, width: int, height: int, upscaler: Enlarger) -> PILImage.Image:
@@ -115,12 +119,12 @@ def _filtered(picture: PILImage.Image, factor: float, filter: PILImage.Resamplin
     return picture.resize((round(picture.width * factor), round(picture.height * factor)), filter)
 
 
-def _own(name: str, network: Upscaler, device: torch.device, tiles: Tiles) -> Enlarger:
+def _own(name: str, network: Upscaler, device: torch.device, tiles: Tiles, on_tile: Callable[[], object]) -> Enlarger:
     network = network.to(device)
 
     def work(picture: PILImage.Image, factor: float) -> PILImage.Image:
         scale = next((each for each in SCALES if each >= factor - 1e-6), SCALES[-1])
-        return _run(picture, lambda image: network(image, scale), scale, device, tiles)
+        return _run(picture, lambda image: network(image, scale), scale, device, tiles, on_tile)
 
     return Enlarger(name=name, work=work)
 
@@ -132,12 +136,17 @@ def _run(
     scale: int,
     device: torch.device,
     tiles: Tiles,
+    on_tile: Callable[[], object],
 ) -> PILImage.Image:
+    def tile(part: Image) -> Image:
+        on_tile()
+        return network(part)
+
     image = from_pictures([picture]).to(device)
     size = tiles.size or max(image.shape[2:])
     tiling = Tiling(size=size, overlap=tiles.overlap if tiles.size else 0)
     try:
-        return to_pictures(blended(image, network, tiling, up=scale))[0]
+        return to_pictures(blended(image, tile, tiling, up=scale))[0]
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

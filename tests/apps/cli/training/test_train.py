@@ -108,8 +108,13 @@ def test_own_parts_are_for_new_unets(pictures: Path, capsys: pytest.CaptureFixtu
 
 
 def test_controlnet(pictures: Path, tiny_folder: Path) -> None:
-    assert train("controlnet", pictures, tiny_folder, "--hint-folder", str(pictures)) == 0
+    samples = ("--sample-every", "1", "--sample-steps", "1")
+    assert train("controlnet", pictures, tiny_folder, "--hint-folder", str(pictures), *samples) == 0
     assert (pictures.parent / "run" / "trained.safetensors").exists()
+    # Painted with what was learned so far, on the data's hints
+    run = pictures.parent / "run" / "samples"
+    assert (run / "models" / "controlnet" / "trained.safetensors").exists()
+    assert list(run.glob("step-*.png"))
 
 
 AUTOENCODER = ("--autoencoder-widths", "8", "--autoencoder-widths", "16", "--autoencoder-norm-groups", "4")

@@ -1,3 +1,104 @@
+import { Loader, SegmentedControl, Stack } from "@mantine/core";
+import { useHotkeys } from "@mantine/hooks";
+import { lazy, Suspense, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Mode, Picture } from "../../api/types";
+import { ModelPicker } from "../../components/ModelPicker";
+import { notifyError } from "../../components/notify";
+import { Parameters } from "../../components/Parameters";
+import ControlUnits from "../../control";
+import { useDraft } from "../../state/draft";
+import { useField } from "../../components/request/useField";
+import { Ask } from "./Ask";
+import { ControlGroup } from "./ControlGroup";
+import classes from "./Paint.module.css";
+import { Results } from "./Results";
+import { useGenerate, usePaintForever, useSession } from "./useSession";
+import { Stage } from "./Stage";
+
+// It brings Konva, which who paints from text alone need not load.
+const EditCanvas = lazy(() => import("../../canvas"));
+
+const MODES: Mode[] = ["txt2img", "img2img", "inpaint"];
+
+/** What is large in the middle: the picture that is edited, or what is painted. */
+export type Face = "source" | "result";
+
 export default function Paint() {
-  return null;
+  const { t } = useTranslation("paint");
+  const { mode, setMode, request, set } = useDraft();
+  const session = useSession();
+  const { generate, sending, error } = useGenerate();
+  const [face, setFace] = useState<Face>(mode === "txt2img" ? "result" : "source");
+  const [chosen, setChosen] = useState<Picture | null>(null);
+  const model = useField("model");
+  usePaintForever(session);
+
+  // A picture that comes in from elsewhere is to be seen.
+  useEffect(() => setFace(mode === "txt2img" ? "result" : "source"), [mode, request.init_image]);
+
+  const start = () => {
+    setChosen(null);
+    setFace("result");
+    generate().catch((error: unknown) => {
+      // Beside the button stands the reason; the notice is for when that is scrolled away.
+      notifyError(error);
+      if (mode !== "txt2img") setFace("source");
+    });
+  };
+  useHotkeys([["mod+Enter", start]], []);
+
+  return (
+    <div className={classes.paint}>
+      <div className={classes.side}>
+        <section className={classes.ask} aria-label={t("ask")}>
+          <SegmentedControl
+            fullWidth
+            data={MODES.map((value) => ({ value, label: t(`mode.${value}`) }))}
+            value={mode}
+            onChange={(next) => setMode(next as Mode)}
+            aria-label={t("mode.title")}
+          />
+          <Ask onGenerate={start} sending={sending} error={error} session={session} />
+        </section>
+        <section className={classes.parameters} aria-label={t("parameters")}>
+          <Stack gap="sm" pb="md">
+            <ModelPicker
+              label={model.label}
+              help={model.help}
+              value={request.model ?? null}
+              onChange={(name) => set({ model: name ?? undefined })}
+            />
+          </Stack>
+          <Parameters />
+          <ControlGroup>
+            <ControlUnits />
+          </ControlGroup>
+        </section>
+      </div>
+      <section className={classes.stage} aria-label={t("stage")}>
+        {mode !== "txt2img" && (
+          <SegmentedControl
+            className={classes.face}
+            size="xs"
+            data={[
+              { value: "source", label: t("face.source") },
+              { value: "result", label: t("face.result") },
+            ]}
+            value={face}
+            onChange={(next) => setFace(next as Face)}
+            aria-label={t("face.title")}
+          />
+        )}
+        {mode !== "txt2img" && face === "source" ? (
+          <Suspense fallback={<Loader m="auto" size="sm" />}>
+            <EditCanvas />
+          </Suspense>
+        ) : (
+          <Stage session={session} chosen={chosen} />
+        )}
+        <Results session={session} chosen={chosen} onChoose={(picture) => (setChosen(picture), setFace("result"))} />
+      </section>
+    </div>
+  );
 }

@@ -23,7 +23,7 @@ def stem(name: str) -> str:
 
 def model_name(service: Service, asked: str, kind: str = "checkpoints") -> str:
     """Our name of what is asked for by title, name with or without ending, or hash; `RequestError` if there is none."""
-    cards = service.models(kind)
+    cards = service.models.list(kind)
     wanted = asked.rpartition(" [")[0] or asked
     for card in cards:
         if wanted in (card.name, stem(card.name)) or (card.hash and asked in (card.hash, card.hash[:10])):

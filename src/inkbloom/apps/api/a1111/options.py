@@ -1,4 +1,4 @@
-"""A1111's options that mean something here, under its names: read and set by clients, kept with the server's settings."""
+"""A1111's options that mean something here, under its names: clients read and set them, the settings keep them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OURS = {"samples_format": "format", "show_progress_every_n_steps": "preview_eve
 def read(service: Service) -> dict[str, Any]:
     """All of them, as GET /options answers."""
     settings = service.settings
-    default = next((card for card in service.models("checkpoints") if card.default), None)
+    default = next((card for card in service.models.list("checkpoints") if card.default), None)
     shown = next((name for name, ours in _PREVIEWS.items() if ours == settings.preview_method), "Approx NN")
     return {
         **DEFAULTS,

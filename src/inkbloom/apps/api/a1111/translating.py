@@ -7,7 +7,7 @@ from typing import Any
 
 from inkbloom.apps.api.a1111.fields import Img2Img, Painting, Txt2Img
 from inkbloom.core.errors import RequestError, nearest
-from inkbloom.pipelines.metadata.a1111 import parse_infotext
+from inkbloom.pipelines.metadata.a1111 import read_infotext
 from inkbloom.pipelines.request import GenerationRequest
 
 Store = Callable[[str], str]
@@ -55,7 +55,8 @@ def filled(body: Any) -> Any:
     """The body with the fields that its infotext says and itself does not."""
     if not body.infotext:
         return body
-    request = parse_infotext(body.infotext).request
+    read = read_infotext(body.infotext)
+    request = read and read.request
     if request is None:
         raise RequestError("infotext: it says no prompt that could be painted.")
     said = {

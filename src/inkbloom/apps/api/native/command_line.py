@@ -75,7 +75,8 @@ class Surroundings:
     """The file of a picture that a request names."""
     checkpoint: Path | None = None
     """None: the starter."""
-    vae: Path | None = None
+    vae: str | None = None
+    """A name in the folder of models."""
     models_dir: Path | None = None
     styles_file: Path | None = None
     wildcards: Path | None = None

@@ -6,16 +6,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inkbloom.apps.cli.painting.options import PaintOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from inkbloom.text.prompt.templates import Templates
     from inkbloom.pipelines.request import ResolvedRequest
     from inkbloom.pipelines.stable_diffusion import StableDiffusion
+    from inkbloom.pipelines.upscaling.settings import HiresPass
+    from inkbloom.text.prompt.templates import Templates
 
 
 def templates(options: PaintOptions) -> Templates:
@@ -108,12 +109,24 @@ class Run:
                 for place, prompt in enumerate(self.prompts[first : first + self.options.n_samples]):
                     seed = start + (place if self.options.fixed_code else number)
                     prompt, negative = self.templates.fill(prompt, self.request.negative_prompt, seed)
-                    texts = {"prompt": prompt, "negative_prompt": negative}
+                    texts: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
+                    texts["hires"] = self._second(seed)
                     own = {**texts, counted: seed, "num_images": 1, "batch_size": 1}
                     batch.append(type(self.request)(**dict(self.request) | own))
-                    self.model.prompts.read(batch[-1])
+                    for one in (batch[-1], self.model.second_pass(batch[-1])):
+                        if one is not None:
+                            self.model.prompts.read(one)
                     number += 1
                 yield batch
+
+    def _second(self, seed: int) -> HiresPass | None:
+        """The second pass, the prompts of its own filled as the first one's are."""
+        hires = self.request.hires
+        if hires is None:
+            return None
+        prompt, negative = self.templates.fill(hires.prompt or "", hires.negative_prompt or "", seed)
+        own = {"prompt": hires.prompt and prompt, "negative_prompt": hires.negative_prompt and negative}
+        return hires.model_copy(update=own)
 
     def _total_steps(self) -> int | None:
         """Each picture's counted, since those of a batch may have to be painted one after the other."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inkbloom.apps.cli.progress import count_bar, step_bar
 from inkbloom.apps.cli.training.recipe_file import to_toml
-from inkbloom.apps.cli.training.samples import SamplePainter
+from inkbloom.apps.cli.training.samples import SampleGrids
 from inkbloom.apps.cli.training.watching import WatchSettings, watching
 from inkbloom.core.errors import RequestError, Stopped
 from inkbloom.pipelines.device import choose_compute
@@ -48,7 +48,7 @@ def _train(training: Training, watch: WatchSettings, world: World, folder: Path)
         if not (folder / RECIPE_FILE).exists():
             (folder / RECIPE_FILE).write_text(text, encoding="utf-8")
     board = folder / "tensorboard" if watch.tensorboard and world.main else None
-    painter = SamplePainter(training, watch, folder / "samples") if training.model is not None else None
+    painter = SampleGrids(training, watch, folder / "samples") if training.model is not None else None
     with count_bar() as count:
         training.encode(count)
     try:

@@ -1,0 +1,94 @@
+"""`/controlnet/*`, as sd-webui-controlnet has it: which models and preprocessors there are, and what these make."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from inkbloom.apps.api.a1111.errors import ANSWERS, A1111Route
+from inkbloom.apps.api.a1111.names import stem
+from inkbloom.apps.api.a1111.pictures import encode, storing
+from inkbloom.apps.api.access import Studio
+from inkbloom.apps.service.service import Service
+
+VERSION = 3
+"""Of the API; clients ask whether it is at least 2."""
+
+
+class Detect(BaseModel):
+    controlnet_module: str = "none"
+    controlnet_input_images: list[str] = Field(default_factory=list, max_length=100)
+    controlnet_processor_res: int = 512
+    controlnet_threshold_a: float = -1
+    controlnet_threshold_b: float = -1
+
+
+class Detected(BaseModel):
+    images: list[str] = Field(description="base64 of PNG files")
+    info: str = "Success"
+
+
+router = APIRouter(prefix="/controlnet", tags=["A1111: ControlNet"], responses=ANSWERS, route_class=A1111Route)
+
+
+@router.get("/version", summary="Of this API", operation_id="controlnet_version")
+def version() -> dict[str, int]:
+    return {"version": VERSION}
+
+
+@router.get("/settings", summary="How many units a request may have", operation_id="controlnet_settings")
+def settings() -> dict[str, int]:
+    return {"control_net_unit_count": 10}
+
+
+@router.get("/model_list", summary="Models for units", operation_id="controlnet_models")
+def model_list(service: Studio, update: bool = True) -> dict[str, list[str]]:
+    if update:
+        service.models.refresh()
+    return {"model_list": _models(service)}
+
+
+@router.get("/module_list", summary="Preprocessors", operation_id="controlnet_modules")
+def module_list(alias_names: bool = False) -> dict[str, Any]:
+    return {"module_list": _modules(), "module_detail": {}}
+
+
+@router.get("/control_types", summary="Preprocessors and models together", operation_id="controlnet_types")
+def control_types(service: Studio) -> dict[str, Any]:
+    modules, models = _modules(), _models(service)
+    every = {
+        "module_list": modules,
+        "model_list": ["None", *models],
+        "default_option": "none",
+        "default_model": next(iter(models), "None"),
+    }
+    return {"control_types": {"All": every}}
+
+
+@router.post("/detect", summary="What a preprocessor makes of pictures", operation_id="controlnet_detect")
+def detect(service: Studio, body: Detect) -> Detected:
+    store, images = storing(service), []
+    thresholds = [None if value < 0 else value for value in (body.controlnet_threshold_a, body.controlnet_threshold_b)]
+    resolution = body.controlnet_processor_res if body.controlnet_processor_res > 0 else None
+    for image in body.controlnet_input_images:
+        made = service.preprocess(body.controlnet_module, store(image), thresholds, resolution)
+        kept = io.BytesIO()
+        made.save(kept, "PNG")
+        images.append(encode(kept.getvalue()))
+    return Detected(images=images)
+
+
+def _models(service: Service) -> list[str]:
+    return [
+        f"{stem(card.name)} [{card.hash[:8]}]" if card.hash else stem(card.name)
+        for card in service.models.list("controlnet")
+    ]
+
+
+def _modules() -> list[str]:
+    from inkbloom.pipelines.preprocessing import all_preprocessors
+
+    return ["none", *(one.name for one in all_preprocessors()), "reference_only"]

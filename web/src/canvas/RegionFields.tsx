@@ -1,0 +1,55 @@
+import { ColorSwatch, Select, SimpleGrid, Stack, Switch, Text } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { RegionMask } from "../api/types";
+import { NumberField } from "../components/NumberField";
+import { useDraft } from "../state/draft";
+import { tintOf } from "./painting";
+import { partAt, partsOf, useTools } from "./tools";
+
+const LENGTH = 60;
+
+/** Which part of the prompt is painted, and how its region ends. */
+export function RegionFields() {
+  const { t } = useTranslation("canvas");
+  const { request, set } = useDraft();
+  const tools = useTools();
+  const parts = partsOf(request.prompt ?? "");
+  const part = partAt(request.prompt ?? "", tools.part);
+  const region = request.regions?.find((each) => each.part === part);
+  const change = (fields: Partial<RegionMask>) =>
+    set({ regions: request.regions?.map((each) => (each.part === part ? { ...each, ...fields } : each)) });
+  return (
+    <Stack gap="xs">
+      <Text size="sm" c="dimmed">
+        {t("region.help")}
+      </Text>
+      <Select
+          label={t("region.part")}
+          data={parts.map((text, i) => ({ value: String(i + 1), label: `${i + 1}. ${text.slice(0, LENGTH)}` }))}
+          value={String(part)}
+          onChange={(value) => tools.set({ part: Number(value) })}
+          allowDeselect={false}
+          leftSection={<ColorSwatch size={14} color={`rgb(${tintOf(`region${part}`).join(" ")})`} />}
+      />
+      {region && (
+        <SimpleGrid cols={{ base: 1, sm: 2 }}>
+          <NumberField
+            label={t("region.blur")}
+            value={region.blur ?? null}
+            onChange={(blur) => change({ blur: blur ?? undefined })}
+            placeholder={0}
+            min={0}
+            max={256}
+            slider={[0, 64]}
+          />
+          <Switch
+            mt="lg"
+            label={t("region.invert")}
+            checked={region.invert ?? false}
+            onChange={(event) => change({ invert: event.currentTarget.checked || undefined })}
+          />
+        </SimpleGrid>
+      )}
+    </Stack>
+  );
+}

@@ -1,0 +1,59 @@
+// The jobs of this browser tab, sending them, and painting on and on.
+
+import { useEffect } from "react";
+import { create } from "zustand";
+import { useJobs, useSubmit } from "../../api/queries";
+import { notifyError } from "../../components/notify";
+import { clientId } from "../../state/client";
+import { useDraft } from "../../state/draft";
+import { specOf } from "../../state/spec";
+import { sessionOf, type Session } from "./session";
+
+/** How many jobs back the strip of results goes. */
+const KEPT = 60;
+
+/** Found again by the tab's name at the server, and so also after a reload in the middle of a painting. */
+export function useSession(): Session {
+  const { data } = useJobs({ client: clientId(), kind: "generate", limit: KEPT });
+  return sessionOf(data?.jobs ?? []);
+}
+
+interface Forever {
+  forever: boolean;
+  setForever: (forever: boolean) => void;
+}
+
+export const useForever = create<Forever>((set) => ({ forever: false, setForever: (forever) => set({ forever }) }));
+
+/** Sends the draft as it is now. */
+export function useGenerate() {
+  const submit = useSubmit();
+  const generate = (again = false) => {
+    const spec = specOf(useDraft.getState());
+    // On and on with one seed would be the same picture on and on.
+    if (again) spec.request = { ...spec.request, seed: null };
+    return submit.mutateAsync({ spec });
+  };
+  return { generate, sending: submit.isPending, error: submit.error };
+}
+
+/** While it is switched on, the next job follows when the last one is done. Used once, by the tab. */
+export function usePaintForever(session: Session) {
+  const { forever, setForever } = useForever();
+  const { generate, sending } = useGenerate();
+  const idle = session.going.length === 0;
+  const failed = session.failed !== null;
+  useEffect(() => {
+    if (!forever || !idle || sending) return;
+    if (failed) return setForever(false);
+    // A moment's pause: the list of jobs is told of the new one a little later than the answer comes.
+    const timer = setTimeout(() => {
+      generate(true).catch((error: unknown) => {
+        setForever(false);
+        notifyError(error);
+      });
+    }, 300);
+    return () => clearTimeout(timer);
+    // The draft is read when it is sent, so that what is changed meanwhile counts.
+  }, [forever, idle, sending, failed]);
+}

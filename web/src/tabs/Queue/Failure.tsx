@@ -1,0 +1,29 @@
+import { Text } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { Job } from "../../api/types";
+
+const KNOWN = [
+  "MemoryNeededError",
+  "WorkerLost",
+  "CheckpointError",
+  "UnsafeCheckpointError",
+  "KeyMismatchError",
+  "OutputError",
+  "RequestError",
+  "TrainingError",
+];
+
+/** Why a job failed: what that means, and below it what the server said. */
+export function Failure({ error }: { error: NonNullable<Job["error"]> }) {
+  const { t } = useTranslation("queue");
+  return (
+    <div>
+      <Text size="sm" c="var(--mantine-color-error)">
+        {t(`failure.${KNOWN.includes(error.type) ? error.type : "other"}`)}
+      </Text>
+      <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
+        {error.message}
+      </Text>
+    </div>
+  );
+}
