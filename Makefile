@@ -11,9 +11,12 @@ install := $(bin)/python -m pip install --quiet --constraint $(constraints)
 # Where the environment for development is there, the demo uses it: what it paints with is then this very checkout.
 painter := $(or $(wildcard .venv/installed-dev),.venv/installed)
 
+# What npm writes last.
+node_modules := web/node_modules/.package-lock.json
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs clean
+.PHONY: help demo test check web docs clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -26,12 +29,20 @@ demo: $(painter) ## Paint a picture: make demo PROMPT="a cute dog" SEED=1
 test: .venv/installed-dev ## Run the tests: make test ARGS="tests/text -x"
 	$(bin)/python -m pytest $(ARGS)
 
-check: .venv/installed-dev ## Lint, format, types, floors, spelling: what the CI asks for, besides the tests
+# The page is built anew beside the committed one; both must be the same, so that what users load is what is in web/.
+check: fresh := $(or $(TMPDIR),/tmp)/inkbloom-page
+check: .venv/installed-dev $(node_modules) ## Lint, format, types, floors, spelling: what the CI asks for, besides the tests
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/pyright
 	$(bin)/lint-imports
 	$(bin)/typos
+	cd web && npm run --silent check && npm run --silent test
+	cd web && npm run --silent build -- --outDir $(fresh) --logLevel error
+	diff -r $(fresh) src/inkbloom/apps/web/dist || { echo "The committed page is not what web/ builds: make web." >&2; exit 1; }
+
+web: $(node_modules) ## Build the page of the studio into the package (needs Node)
+	cd web && npm run build
 
 docs: .venv/installed-docs ## Build the documentation into docs/_build, warnings being errors
 	$(bin)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
@@ -39,6 +50,11 @@ docs: .venv/installed-docs ## Build the documentation into docs/_build, warnings
 clean: ## Remove the environment and what tools left; pictures and runs stay
 	rm -rf .venv build dist docs/_build src/*.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(node_modules): web/package.json web/package-lock.json
+	@command -v npm > /dev/null || { echo "The page is built by Node 20.19 or newer, which is not here: https://nodejs.org" >&2; exit 1; }
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

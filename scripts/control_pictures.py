@@ -8,7 +8,7 @@ from PIL import Image
 
 SHOWN = {
     "outlines": ("scene", "outlines.png", "sea", "words", "alone"),
-    "weights": ("weak", "middle", "sea", "first", "last"),
+    "weights": ("weak", "middle", "alone", "first", "last"),
     "modes": ("balanced", "prompt", "control"),
     "preprocessors": (
         *("scene", "outlines.png", "invert.png", "blur.png", "scribble.png"),

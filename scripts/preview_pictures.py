@@ -11,7 +11,7 @@ from inkbloom.pipelines.previews import Previewer
 from inkbloom.pipelines.stable_diffusion import Progress
 
 PLACE = Path(__file__).parent.parent / "docs" / "images" / "previews.png"
-PROMPT, SEED, STEPS, SHOWN = "a big castle under a starry night sky", 7, 30, (1, 4, 8, 12, 16, 20, 25, 30)
+PROMPT, SEED, STEPS, SHOWN = "a big castle under a starry night sky", 7, 30, (1, 6, 12, 18, 24, 30)
 
 
 def main() -> None:

@@ -4,8 +4,7 @@
 
 The network is written to OUT/starter-canny.safetensors (15.2 MiB); in `src/inkbloom/families/starter_controls/` it
 ships with the package, and `--control starter-canny` finds it. OUT/control.png shows, a row for each held-out scene,
-the outline, the picture without and with it. "Agreement" is the part of the hint's outline that the painted picture's
-has too, at most a pixel away, and the other way round (F1).
+the outline, the picture without and with it, and the same two for an empty prompt. "Agreement" is `control_stage.agreement`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import sys
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
 
 from inkbloom import StableDiffusion
 from inkbloom.checkpoints import load
@@ -27,7 +25,7 @@ from inkbloom.pipelines.editing.sources import PictureSource
 from inkbloom.pipelines.pictures import from_pictures, make_grid, to_pictures
 from inkbloom.training.loop import Budget, Progress
 from inkbloom.training.starter.captions import held_out_prompts
-from inkbloom.training.starter.control_stage import train_control
+from inkbloom.training.starter.control_stage import agreement, train_control
 from inkbloom.training.starter.scenes import render
 
 NUM_PICTURES = 32
@@ -59,7 +57,7 @@ def tell(progress: Progress) -> None:
 def measure(model_path: Path, control: Path, out: Path) -> dict[str, float]:
     model = StableDiffusion.load(model_path)
     pairs = held_out_prompts(NUM_PICTURES, seed=5, layouts=("one", "pair"))
-    found: dict[str, list[float]] = {"without": [], "with": [], "with, no prompt": []}
+    found: dict[str, list[float]] = {"without": [], "with": [], "without, no prompt": [], "with, no prompt": []}
     rows = []
     for i, (scene, prompt) in enumerate(pairs):
         picture = to_pictures(render([scene]).float() / 127.5 - 1)[0]
@@ -68,22 +66,16 @@ def measure(model_path: Path, control: Path, out: Path) -> dict[str, float]:
         painted = {
             "without": model.generate(prompt, seed=i).images[0],
             "with": model.generate(prompt, seed=i, controls=[unit]).images[0],
+            "without, no prompt": model.generate("", seed=i).images[0],
+            "without, no prompt": model.generate("", seed=i).images[0],
             "with, no prompt": model.generate("", seed=i, controls=[unit]).images[0],
         }
         for name, image in painted.items():
             found[name].append(agreement(hint, canny(((from_pictures([image]) + 1) * 127.5).to(torch.uint8))))
         if i < SHOWN:
             rows += [picture, to_pictures(hint.expand(-1, 3, -1, -1).float() / 127.5 - 1)[0], *painted.values()]
-    make_grid(rows, 5).save(out / "control.png")
+    make_grid(rows, 6).save(out / "control.png")
     return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def agreement(hint: torch.Tensor, outline: torch.Tensor) -> float:
-    """F1 of two outlines, each widened by a pixel where it is looked for."""
-    a, b = (edges.float() / 255 for edges in (hint, outline))
-    wide_a, wide_b = (F.max_pool2d(edges, 3, stride=1, padding=1) for edges in (a, b))
-    recall, precision = (a * wide_b).sum() / a.sum().clamp(min=1), (b * wide_a).sum() / b.sum().clamp(min=1)
-    return (2 * recall * precision / (recall + precision).clamp(min=1e-6)).item()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train the starter's tiny decoder, fit its matrix, and measure both against its full decoder.
 
-    python scripts/starter_previews.py --minutes 9 --out runs/starter-previews
+    python scripts/starter_previews.py --minutes 11 --out runs/starter-previews
 
 The decoder is written to OUT/starter_decoder.safetensors; it ships in `src/inkbloom/families/starter_preview/`. The
 matrix is printed for `families/starter.py`. Then, for scenes that neither saw: the PSNR against the full decoder's
@@ -33,7 +33,7 @@ NUM_FITTED, NUM_MEASURED, NUM_TIMED = 256, 64, 40
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=starter.FOLDER)
-    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--minutes", type=float, default=11.0)
     parser.add_argument("--out", type=Path, default=Path("runs/starter-previews"))
     options = parser.parse_args()
 

@@ -6,7 +6,9 @@ import { defineConfig } from "vitest/config";
 // works under any prefix of a proxy.
 export default defineConfig(({ mode }) => {
   // `npm run dev` asks a running `inkbloom serve`.
-  const server = loadEnv(mode, ".", "INKBLOOM_")["INKBLOOM_SERVER"] ?? "http://127.0.0.1:7860";
+  const target = loadEnv(mode, ".", "INKBLOOM_")["INKBLOOM_SERVER"] ?? "http://127.0.0.1:7860";
+  // The server wants requests to come from the page of the host they name.
+  const server = { target, changeOrigin: false };
   return {
     base: "./",
     plugins: [react()],
@@ -15,6 +17,8 @@ export default defineConfig(({ mode }) => {
       emptyOutDir: true,
       sourcemap: false,
       target: "es2022",
+      // Those that know light-dark(); for older ones it would be rewritten into variables that nothing sets.
+      cssTarget: ["chrome123", "firefox120", "safari17.5"],
       chunkSizeWarningLimit: 700,
     },
     server: {

@@ -76,9 +76,7 @@ def test_what_is_no_such_file_is_told(decoder: TinyDecoder, tmp_path: Path) -> N
     state = as_taesd(decoder)
     del state["1.bias"]
     save_file(state | {"a.weight": torch.zeros(3)}, broken)
-    with pytest.raises(
-        KeyMismatchError, match=r"not match: 1 missing: layers\.0\.bias; 1 extra: a\.weight"
-    ):
+    with pytest.raises(KeyMismatchError, match=r"not match: 1 missing: layers\.0\.bias; 1 extra: a\.weight"):
         load_tiny_decoder(broken)
     with pytest.raises(CheckpointError, match=r"none\.pth"):
         load_tiny_decoder(tmp_path / "none.pth")

@@ -13,7 +13,7 @@ import { Rail } from "./shell/Rail";
 import { useNavigation } from "./state/navigation";
 import { usePreferences } from "./state/preferences";
 import { tabs } from "./tabs";
-import { theme } from "./theme";
+import { theme, variables } from "./theme";
 import { ViewerHost } from "./viewer";
 
 export function App() {
@@ -23,6 +23,7 @@ export function App() {
   return (
     <MantineProvider
       theme={theme}
+      cssVariablesResolver={variables}
       defaultColorScheme="auto"
       forceColorScheme={scheme === "auto" ? undefined : scheme}
     >
@@ -64,7 +65,14 @@ function Studio() {
       <AppShell.Footer hiddenFrom="sm">
         <BottomBar onMore={open} />
       </AppShell.Footer>
-      <Drawer opened={menu} onClose={close} position="bottom" size="auto" title={t("allRooms")} closeButtonProps={{ "aria-label": t("close") }}>
+      <Drawer
+        opened={menu}
+        onClose={close}
+        position="bottom"
+        size={280}
+        title={t("allRooms")}
+        closeButtonProps={{ "aria-label": t("close") }}
+      >
         <Box pb="md">
           <Rail wide />
         </Box>

@@ -2,7 +2,7 @@
 
     none    no picture
     matrix  a colour for each latent point: a blurred little picture, for nothing
-    tiny    a small decoder (`models.tiny_autoencoder`): nearly the picture, several times faster than
+    tiny    a small decoder (`models.tiny_autoencoder`): nearly the picture, for a part of what full costs
     full    the autoencoder itself
 
 previewer = Previewer.of(model, "matrix")

@@ -1,7 +1,7 @@
 """The application over a service in a folder of its own; only tests that ask for `running` start its worker."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,20 +34,21 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     service = Service(DataFolder(tmp_path_factory.mktemp("data")), None, devices=["cpu"])
     service.start()
     with TestClient(create_app(service)) as client:
-        answer = client.post("/api/v1/jobs", json=small() | {"wait": 120})
+        request = {"prompt": "a cat", "width": 64, "height": 64, "steps": 2, "seed": 7}
+        answer = client.post("/api/v1/jobs", json={"kind": "generate", "request": request, "wait": 120})
         assert answer.status_code == 200, answer.text
         assert answer.json()["state"] == "done", answer.text
         yield client
     service.close()
 
 
-def small(**fields) -> dict:
-    """A job that paints one small picture."""
-    request = {"prompt": "a cat", "width": 64, "height": 64, "steps": 2, "seed": 7} | fields
-    return {"kind": "generate", "request": request}
+@pytest.fixture
+def make_png() -> Callable[..., bytes]:
+    """A picture's file."""
 
+    def make(size: tuple[int, int] = (40, 30), mode: str = "RGB", format: str = "PNG") -> bytes:
+        file = io.BytesIO()
+        Image.new(mode, size, "red").save(file, format)
+        return file.getvalue()
 
-def png(size: tuple[int, int] = (40, 30), mode: str = "RGB", format: str = "PNG", **options) -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, size, "red").save(file, format, **options)
-    return file.getvalue()
+    return make

@@ -37,7 +37,15 @@ def test_the_index_is_asked_for_anew_and_assets_are_kept(site: TestClient) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/assets/old.js", "/api/v1/nothing", "/api", "/sdapi/v1/x", "/..%2fsecret.txt", "/assets/%2e%2e%2f%2e%2e%2fsecret.txt"]
+    "path",
+    [
+        "/assets/old.js",
+        "/api/v1/nothing",
+        "/api",
+        "/sdapi/v1/x",
+        "/..%2fsecret.txt",
+        "/assets/%2e%2e%2f%2e%2e%2fsecret.txt",
+    ],
 )
 def test_what_is_not_there_is_told(site: TestClient, path: str) -> None:
     answer = site.get(path)

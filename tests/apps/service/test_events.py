@@ -69,9 +69,7 @@ def test_a_subscription_waits_in_other_threads_and_notifies(database: Database) 
 def test_subscribers_all_see_everything_in_order(database: Database) -> None:
     events = Events(database)
     subscriptions = [events.subscribe() for _ in range(3)]
-    threads = [
-        threading.Thread(target=lambda: [events.publish("progress", {}) for _ in range(50)]) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: [events.publish("progress", {}) for _ in range(50)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

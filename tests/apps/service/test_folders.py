@@ -23,7 +23,9 @@ def test_the_service_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "/etc/passwd", "a\\b", ".hidden", "a\0", "x" * 101, "a."])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../x", "/etc/passwd", "a\\b", ".hidden", "a\0", "x" * 101, "a."]
+)
 def test_a_name_can_never_be_a_path(name: str) -> None:
     with pytest.raises(RequestError, match="^name .*: must be a plain name"):
         check_name(name, "name")

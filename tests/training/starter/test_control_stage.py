@@ -11,7 +11,7 @@ from inkbloom.families import starter
 from inkbloom.nn.canny import canny
 from inkbloom.training.loop import Budget
 from inkbloom.training.starter import control_stage
-from inkbloom.training.starter.control_stage import THRESHOLDS, outlined, train_control
+from inkbloom.training.starter.control_stage import THRESHOLDS, agreement, outlined, train_control
 from inkbloom.training.starter.scenes import render, sample_scenes
 
 
@@ -44,3 +44,14 @@ def test_a_few_steps(model: LoadedModel, tmp_path: Path, monkeypatch: pytest.Mon
     assert "held_out_loss" in told[-1].metrics
     assert path.stat().st_size < 16 * 2**20
     assert load_controlnet(path, model.spec).skips_out[0].weight.dtype == torch.float16
+
+
+def test_agreement() -> None:
+    """By hand: of the hint's 4 points 3 are met, of the picture's 6 points 3; a pixel aside counts."""
+    hint, found = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    hint[0, 0, 1, 1:5] = 255
+    found[0, 0, 2, 0:3] = 255
+    found[0, 0, 6, 5:8] = 255
+    assert agreement(hint, found) == pytest.approx(2 * (3 / 4) * (3 / 6) / (3 / 4 + 3 / 6))
+    assert agreement(hint, hint) == pytest.approx(1.0)
+    assert agreement(hint, torch.zeros_like(hint)) == 0

@@ -3,7 +3,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { create } from "zustand";
 import { address } from "./client";
-import type { Job, Picture, Progress, Settings } from "./types";
+import type { Job, Jobs, Picture, Progress, Settings } from "./types";
 
 export interface PreviewNews {
   job: string;
@@ -27,6 +27,8 @@ export const usePreview = (job: string | null | undefined) => useLive((live) => 
 
 /** How often lists are asked for again at most, in ms: a job of many pictures tells much. */
 const CALM = 400;
+/** How long the last preview of a job is kept, in ms: until every view has turned to the result. */
+const LAST_LOOK = 5000;
 
 /** Listens until the function it returns is called. The browser reconnects by itself, from the last event on. */
 export function listen(queries: QueryClient): () => void {
@@ -67,7 +69,9 @@ export function listen(queries: QueryClient): () => void {
     };
     on<Job>("job", (job) => {
       queries.setQueryData(["job", job.id], job);
-      if (job.state !== "running") drop(job.id);
+      // Lists show it at once; where it stands in them, and what else moved, is asked for.
+      queries.setQueriesData<Jobs>({ queryKey: ["jobs"] }, (list) => list && withJob(list, job));
+      if (isOver(job)) setTimeout(() => drop(job.id), LAST_LOOK);
       refresh("queue", "jobs");
       if (job.state === "done") refresh("models");
     });
@@ -79,7 +83,7 @@ export function listen(queries: QueryClient): () => void {
     );
     on<Picture>("picture", (picture) => {
       queries.setQueryData<Job>(["job", picture.job], (job) => job && withPicture(job, picture));
-      refresh("pictures");
+      refresh("pictures", "jobs");
     });
     on<{ paused: boolean }>("queue", () => refresh("queue"));
     on<unknown>("models", () => refresh("models", "system"));
@@ -96,6 +100,14 @@ export function listen(queries: QueryClient): () => void {
     clearTimeout(timer);
     clearTimeout(again);
   };
+}
+
+const isOver = (job: Job) => job.state === "done" || job.state === "failed" || job.state === "cancelled";
+
+/** The list with the job as it is now, where it is in it. Lists that are read page by page only ask anew. */
+function withJob(list: Jobs, job: Job): Jobs {
+  if (!("jobs" in list)) return list;
+  return { ...list, jobs: list.jobs.map((other) => (other.id === job.id ? job : other)) };
 }
 
 /** The job with the picture among its own, each once and in order. */

@@ -196,7 +196,9 @@ export function useDeletePicture() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (id: number) => api.delete<undefined>(`/pictures/${id}`),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["pictures"] }),
+    onSuccess: () => {
+      for (const key of ["pictures", "jobs", "job"]) void queries.invalidateQueries({ queryKey: [key] });
+    },
   });
 }
 

@@ -1,17 +1,20 @@
-import { ColorSwatch, Select, SimpleGrid, Stack, Switch, Text } from "@mantine/core";
+import { Alert, ColorSwatch, Select, SimpleGrid, Stack, Switch, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { RegionMask } from "../api/types";
 import { NumberField } from "../components/NumberField";
 import { useDraft } from "../state/draft";
 import { tintOf } from "./painting";
 import { partAt, partsOf, useTools } from "./tools";
+import { marginsOf } from "./view";
 
 const LENGTH = 60;
 
 /** Which part of the prompt is painted, and how its region ends. */
 export function RegionFields() {
   const { t } = useTranslation("canvas");
-  const { request, set } = useDraft();
+  const draft = useDraft();
+  const { request, set } = draft;
+  const margins = marginsOf(draft);
   const tools = useTools();
   const parts = partsOf(request.prompt ?? "");
   const part = partAt(request.prompt ?? "", tools.part);
@@ -24,13 +27,18 @@ export function RegionFields() {
         {t("region.help")}
       </Text>
       <Select
-          label={t("region.part")}
-          data={parts.map((text, i) => ({ value: String(i + 1), label: `${i + 1}. ${text.slice(0, LENGTH)}` }))}
-          value={String(part)}
-          onChange={(value) => tools.set({ part: Number(value) })}
-          allowDeselect={false}
-          leftSection={<ColorSwatch size={14} color={`rgb(${tintOf(`region${part}`).join(" ")})`} />}
+        label={t("region.part")}
+        data={parts.map((text, i) => ({ value: String(i + 1), label: `${i + 1}. ${text.slice(0, LENGTH)}` }))}
+        value={String(part)}
+        onChange={(value) => tools.set({ part: Number(value) })}
+        allowDeselect={false}
+        leftSection={<ColorSwatch size={14} color={`rgb(${tintOf(`region${part}`).join(" ")})`} />}
       />
+      {Object.values(margins).some(Boolean) && (
+        <Alert variant="light" color="orange" p="xs">
+          {t("region.extended")}
+        </Alert>
+      )}
       {region && (
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
           <NumberField

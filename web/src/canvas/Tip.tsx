@@ -25,6 +25,7 @@ export function Tip({ label, shortcut, icon: Icon, onClick, pressed, disabled }:
         aria-pressed={pressed}
         onClick={onClick}
         disabled={disabled}
+        bg={disabled ? "transparent" : undefined}
       >
         <Icon size={19} aria-hidden />
       </ActionIcon>

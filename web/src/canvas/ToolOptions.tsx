@@ -16,7 +16,7 @@ export function ToolOptions({ area, tool }: { area: Area; tool: Tool }) {
   if (area === "extend" || area === "picture") return null;
   return (
     <Stack gap={6}>
-      <Group gap="lg">
+      <Group gap="sm">
         {area === "sketch" && (
           <ColorInput
             value={colour}

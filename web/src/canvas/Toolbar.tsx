@@ -8,7 +8,7 @@ import {
   IconEraser,
   IconHandStop,
   IconLasso,
-  IconMinus,
+  IconLayersSubtract,
   IconRectangle,
 } from "@tabler/icons-react";
 import { useSyncExternalStore } from "react";
@@ -55,7 +55,7 @@ export function Toolbar({ painting, area, tool, layer }: Props) {
           />
         ))}
       {layer && (
-        <Tip label={t("subtract")} shortcut="X" icon={IconMinus} pressed={subtract} onClick={() => set({ subtract: !subtract })} />
+        <Tip label={t("subtract")} shortcut="X" icon={IconLayersSubtract} pressed={subtract} onClick={() => set({ subtract: !subtract })} />
       )}
       {layer && <Divider orientation="vertical" mx={4} />}
       <Tip label={t("undo")} shortcut="Ctrl+Z" icon={IconArrowBackUp} onClick={() => painting.undo()} disabled={!painting.canUndo} />
@@ -66,6 +66,7 @@ export function Toolbar({ painting, area, tool, layer }: Props) {
         onClick={() => painting.redo()}
         disabled={!painting.canRedo}
       />
+      {layer && <Divider orientation="vertical" mx={4} />}
       {layer && <MaskCommands painting={painting} layer={layer} />}
     </Group>
   );

@@ -24,7 +24,7 @@ export { settled } from "./keeping";
 /** The picture to start from, and all that can be done to it: masks, sketched colours, another frame, regions. */
 export default function EditCanvas() {
   const { t } = useTranslation("canvas");
-  const { request, set } = useDraft();
+  const set = useDraft((draft) => draft.set);
   const { painting, loading, problem } = useCanvas();
   useFollow();
   const start = (picture: PictureSource | null) => set({ init_image: picture ?? undefined });
@@ -47,7 +47,7 @@ export default function EditCanvas() {
       ) : loading ? (
         <Loader size="sm" mx="auto" my="xl" aria-label={t("loading")} />
       ) : (
-        <PicturePlace value={problem ? (request.init_image ?? null) : null} onChange={start} label={t("start")} height={220} />
+        <PicturePlace value={null} onChange={start} label={t("start")} height={220} />
       )}
       <EditFields />
     </Stack>

@@ -21,14 +21,14 @@ export type LayerName = "mask" | "sketch" | `region${number}`;
 
 export type Command = "fill" | "invert" | "clear";
 
-const MASK_TINT: Colour = [64, 120, 255];
+const MASK_TINT: Colour = [235, 60, 150]; // a colour that skies, skin, leaves and stone seldom have
 const REGION_TINTS: readonly Colour[] = [
   [230, 85, 60],
   [35, 165, 95],
   [150, 90, 220],
   [225, 160, 20],
   [20, 160, 185],
-  [215, 70, 150],
+  [90, 110, 240],
 ];
 
 export function tintOf(layer: LayerName): Colour {

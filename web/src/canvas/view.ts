@@ -31,10 +31,10 @@ export function marginsOf({ request, mode }: ReturnType<typeof useDraft.getState
 
 export function setMargins(margins: Margins): void {
   useDraft.getState().set({
-    outpaint_left: margins.left,
-    outpaint_top: margins.top,
-    outpaint_right: margins.right,
-    outpaint_bottom: margins.bottom,
+    outpaint_left: margins.left || undefined,
+    outpaint_top: margins.top || undefined,
+    outpaint_right: margins.right || undefined,
+    outpaint_bottom: margins.bottom || undefined,
   });
 }
 

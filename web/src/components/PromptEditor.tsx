@@ -21,10 +21,12 @@ interface Props {
   /** Tokens of the text, and how many fit into its chunks; a click on them inspects. */
   tokens?: { used: number; room: number };
   onInspect?: () => void;
+  /** A style was chosen among the names: it goes around the prompt, not into it. Without this none are offered. */
+  onStyle?: (name: string) => void;
 }
 
 /** A text field for prompts: coloured by weight, and completing names. */
-export function PromptEditor({ label, value, onChange, placeholder, dialect = "a1111", rows = 3, tokens, onInspect }: Props) {
+export function PromptEditor({ label, value, onChange, placeholder, dialect = "a1111", rows = 3, tokens, onInspect, onStyle }: Props) {
   const { t } = useTranslation();
   const id = useId();
   const area = useRef<HTMLTextAreaElement>(null);
@@ -34,7 +36,8 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
   const known = useKnownNames();
   const segments = useMemo(() => highlight(value, dialect, known), [value, dialect, known]);
   const fragment = caret === null || dialect === "plain" ? null : fragmentAt(value, caret);
-  const items = useCompletions(fragment?.name ?? null, fragment?.kind ?? null);
+  const offered = useCompletions(fragment?.name ?? null, fragment?.kind ?? null);
+  const items = onStyle ? offered : offered.filter((item) => item.kind !== "style");
   const shown = fragment !== null && items.length > 0;
 
   // React sets the text, and with it the caret to the end; where an edit wants it, it is set after that.
@@ -49,7 +52,11 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
     onChange(edit.text);
   };
   const take = (item: Completion | undefined) => {
-    if (item && fragment && caret !== null) apply(complete(value, caret, fragment, item.insert));
+    if (item && fragment && caret !== null) {
+      const style = item.kind === "style";
+      apply(complete(value, caret, fragment, style ? "" : item.insert));
+      if (style) onStyle?.(item.name);
+    }
     area.current?.focus();
   };
   const press = (event: KeyboardEvent<HTMLTextAreaElement>) => {
@@ -80,6 +87,7 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
           ref={area}
           id={id}
           className={classes.text}
+          rows={rows}
           value={value}
           placeholder={placeholder}
           spellCheck={false}

@@ -1,4 +1,4 @@
-import { RangeSlider, SegmentedControl, Select, SimpleGrid } from "@mantine/core";
+import { RangeSlider, SegmentedControl, Select, SimpleGrid, Stack } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Field } from "../components/Field";
 import { NumberField } from "../components/NumberField";
@@ -14,7 +14,7 @@ export function Steering({ unit, onChange }: Pick<UnitProps, "unit" | "onChange"
   const isReference = unit.model === REFERENCE;
   const range: [number, number] = [unit.start ?? 0, unit.end ?? 1];
   return (
-    <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+    <Stack gap="sm">
       <NumberField
         label={t("weight.label")}
         help={t("weight.help")}
@@ -37,7 +37,7 @@ export function Steering({ unit, onChange }: Pick<UnitProps, "unit" | "onChange"
           minRange={0.01}
           label={null}
           size="sm"
-          mt="xs"
+          my="xs"
           thumbFromLabel={t("range.start")}
           thumbToLabel={t("range.end")}
         />
@@ -67,26 +67,28 @@ export function Steering({ unit, onChange }: Pick<UnitProps, "unit" | "onChange"
           />
         </Field>
       )}
-      <Field label={t("resize_mode.label")} help={t("resize_mode.help")}>
-        <Select
-          data={RESIZES.map((value) => ({ value, label: t(`resize_mode.${value}`) }))}
-          value={unit.resize_mode ?? "crop"}
-          onChange={(value) => onChange({ ...unit, resize_mode: RESIZES.find((mode) => mode === value) })}
-          allowDeselect={false}
-          size="sm"
+      <SimpleGrid cols={2} spacing="sm">
+        <Field label={t("resize_mode.label")} help={t("resize_mode.help")}>
+          <Select
+            data={RESIZES.map((value) => ({ value, label: t(`resize_mode.${value}`) }))}
+            value={unit.resize_mode ?? "crop"}
+            onChange={(value) => onChange({ ...unit, resize_mode: RESIZES.find((mode) => mode === value) })}
+            allowDeselect={false}
+            size="sm"
+          />
+        </Field>
+        <NumberField
+          label={t("resolution.label")}
+          help={t("resolution.help")}
+          value={unit.resolution ?? null}
+          onChange={(resolution) => onChange({ ...unit, resolution })}
+          placeholder={t("resolution.asPainted")}
+          min={64}
+          max={4096}
+          step={64}
         />
-      </Field>
-      <NumberField
-        label={t("resolution.label")}
-        help={t("resolution.help")}
-        value={unit.resolution ?? null}
-        onChange={(resolution) => onChange({ ...unit, resolution })}
-        placeholder={t("resolution.asPainted")}
-        min={64}
-        max={4096}
-        step={64}
-      />
-    </SimpleGrid>
+      </SimpleGrid>
+    </Stack>
   );
 }
 

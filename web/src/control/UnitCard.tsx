@@ -42,7 +42,7 @@ export function UnitCard({ number, onRemove, ...props }: Props) {
               {number}. {name}
             </Text>
             {!unit.image && (
-              <Badge size="sm" variant="light" color="gray" flex="none">
+              <Badge size="sm" variant="light" color="gray" flex="none" tt="none">
                 {t("noPicture")}
               </Badge>
             )}

@@ -72,6 +72,11 @@ export default function DropDialog({ dropped, onClose }: DropDialogProps) {
               {found.prompt}
             </Text>
           )}
+          {found && found.warnings.length > 0 && (
+            <Text size="sm" c="dimmed">
+              {t("warnings")}: {found.warnings.length}
+            </Text>
+          )}
           {found && !request && (
             <Text size="sm" c="dimmed">
               {t("silent")}

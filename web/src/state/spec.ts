@@ -22,7 +22,7 @@ const LEFT_OUT: Record<Mode, Field[]> = {
 export function specOf({ request, mode, styles, variants, format }: Kept): GenerateSpec {
   const sent = { ...request, prompt: request.prompt ?? "" };
   for (const field of LEFT_OUT[mode]) delete sent[field];
-  if (sent.controls) sent.controls = sent.controls.filter((unit) => unit.enabled !== false).map(withoutSwitch);
+  if (sent.controls) sent.controls = sent.controls.filter((unit) => unit.enabled !== false && unit.image).map(withoutSwitch);
   return { kind: "generate", request: sent, styles, variants, format };
 }
 

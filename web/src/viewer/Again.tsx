@@ -57,13 +57,16 @@ export function Again({ picture }: { picture: Picture }) {
   );
 }
 
+/** The panel is often longer than the window, and the answer comes at its end. */
+const intoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });
+
 /** What a verification found, or how far it is. */
 function Verdict({ jobId }: { jobId: string }) {
   const { t } = useTranslation("viewer");
   const { data: job } = useJob(jobId);
   if (!job || ["queued", "held", "running"].includes(job.state)) {
     return (
-      <Group gap="xs" mt="sm">
+      <Group gap="xs" mt="sm" ref={intoView}>
         <Loader size="xs" />
         <Text size="sm">{t(job?.state === "running" ? "again.running" : "again.waiting")}</Text>
       </Group>
@@ -71,7 +74,7 @@ function Verdict({ jobId }: { jobId: string }) {
   }
   if (job.state !== "done" || !job.result) {
     return (
-      <Alert mt="sm" color="gray" title={t("again.failed")}>
+      <Alert ref={intoView} mt="sm" color="gray" title={t("again.failed")}>
         {job.error?.message}
       </Alert>
     );
@@ -79,10 +82,12 @@ function Verdict({ jobId }: { jobId: string }) {
   const { same, explanation, notes } = job.result as { same: boolean; explanation: string; notes?: string[] };
   return (
     <Alert
+      ref={intoView}
       mt="sm"
       color={same ? "green" : "orange"}
       icon={same ? <IconCheck aria-hidden /> : <IconExclamationCircle aria-hidden />}
       title={t(same ? "again.same" : "again.different")}
+      styles={{ title: { color: "var(--mantine-color-text)" } }}
     >
       <Stack gap={4}>
         <Text size="sm">{explanation}</Text>

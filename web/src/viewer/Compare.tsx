@@ -23,8 +23,8 @@ export default function Compare({ pair: [left, right] }: { pair: [Picture, Pictu
             <Text component="h2" size="sm" fw={600} className={classes.heading}>
               {t("pair.title")}
             </Text>
-            <Tool label={t("pair.swap")} onClick={() => openCompare(right, left)} icon={<IconArrowsExchange />} />
-            <Tool label={t("common:close")} shortcut="Esc" onClick={close} icon={<IconX />} />
+            <Tool label={t("pair.swap")} onClick={() => openCompare(right, left)} icon={<IconArrowsExchange size={20} />} />
+            <Tool label={t("common:close")} shortcut="Esc" onClick={close} icon={<IconX size={20} />} />
           </header>
           <div className={classes.body}>
             <div className={classes.stageBox}>

@@ -29,7 +29,7 @@ export function CopyMenu({ picture }: { picture: Picture }) {
       <Menu.Target>
         <Tooltip label={t("as.title")}>
           <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t("as.title")}>
-            <IconCopy />
+            <IconCopy size={20} />
           </ActionIcon>
         </Tooltip>
       </Menu.Target>

@@ -27,7 +27,7 @@ export function SendMenu({ picture, onDelete }: { picture: Picture; onDelete: ()
       <Menu.Target>
         <Tooltip label={t("send.title")}>
           <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t("send.title")}>
-            <IconBrush />
+            <IconBrush size={20} />
           </ActionIcon>
         </Tooltip>
       </Menu.Target>

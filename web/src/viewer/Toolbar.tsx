@@ -45,12 +45,12 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
         </Text>
       </div>
       <Group gap={4} wrap="nowrap" className={classes.wide}>
-        <Tool label={t("zoomOut")} shortcut="-" onClick={zoom.zoomOut} icon={<IconZoomOut />} />
-        <Tool label={t("fit")} shortcut="0" onClick={zoom.fit} icon={<IconMaximize />} />
-        <Tool label={t("zoomIn")} shortcut="+" onClick={zoom.zoomIn} icon={<IconZoomIn />} />
-        {next && <Tool label={t("compare")} onClick={() => openCompare(picture, next)} icon={<IconColumns2 />} />}
-        <Tool label={t("download")} shortcut="D" onClick={() => downloadPicture(picture)} icon={<IconDownload />} />
-        <Tool label={t("common:delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash />} />
+        <Tool label={t("zoomOut")} shortcut="-" onClick={zoom.zoomOut} icon={<IconZoomOut size={20} />} />
+        <Tool label={t("fit")} shortcut="0" onClick={zoom.fit} icon={<IconMaximize size={20} />} />
+        <Tool label={t("zoomIn")} shortcut="+" onClick={zoom.zoomIn} icon={<IconZoomIn size={20} />} />
+        {next && <Tool label={t("compare")} onClick={() => openCompare(picture, next)} icon={<IconColumns2 size={20} />} />}
+        <Tool label={t("download")} shortcut="D" onClick={() => downloadPicture(picture)} icon={<IconDownload size={20} />} />
+        <Tool label={t("common:delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash size={20} />} />
       </Group>
       <Group gap={4} wrap="nowrap">
         <Tool
@@ -58,7 +58,7 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
           shortcut="F"
           pressed={picture.favourite}
           onClick={() => favourite(picture)}
-          icon={picture.favourite ? <IconStarFilled /> : <IconStar />}
+          icon={picture.favourite ? <IconStarFilled size={20} /> : <IconStar size={20} />}
         />
         <CopyMenu picture={picture} />
         <SendMenu picture={picture} onDelete={onDelete} />
@@ -67,9 +67,9 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
           shortcut="I"
           pressed={showDetails}
           onClick={toggleDetails}
-          icon={<IconInfoCircle />}
+          icon={<IconInfoCircle size={20} />}
         />
-        <Tool label={t("common:close")} shortcut="Esc" onClick={close} icon={<IconX />} />
+        <Tool label={t("common:close")} shortcut="Esc" onClick={close} icon={<IconX size={20} />} />
       </Group>
     </header>
   );

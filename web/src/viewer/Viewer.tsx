@@ -98,7 +98,7 @@ function Turn({ label, side, onClick }: { label: string; side: "left" | "right";
         aria-label={label}
         onClick={onClick}
       >
-        {side === "left" ? <IconChevronLeft /> : <IconChevronRight />}
+        {side === "left" ? <IconChevronLeft size={20} /> : <IconChevronRight size={20} />}
       </ActionIcon>
     </Tooltip>
   );

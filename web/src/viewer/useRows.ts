@@ -10,6 +10,7 @@ export function useRows(request: Partial<GenerationRequest> | null): { main: Row
   const { data: schema } = useSchema();
   return useMemo(() => {
     const { prompt: _prompt, negative_prompt: _negative, ...settings } = request ?? {};
+    if (!settings.init_image) delete settings.strength; // it is said always, and means nothing then
     const fields = Object.entries(schema?.request.properties ?? {});
     const defaults = Object.fromEntries(fields.map(([name, field]) => [name, field.default]));
     const main = describeRequest(chosen(settings, defaults), t);

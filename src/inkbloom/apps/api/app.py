@@ -1,4 +1,4 @@
-"""The application: the native API and the page, over a service that its caller starts and closes."""
+"""The application: the native API, A1111's, OpenAI's and the page, over a service that its caller starts and closes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware.gzip import GZipMiddleware
 
 import inkbloom
-from inkbloom.apps.api import errors
+from inkbloom.apps.api import a1111, errors, openai
 from inkbloom.apps.api.bodies import BodyLimit
 from inkbloom.apps.api.native import choices, datasets, jobs, models, pictures, prompts, system, uploads
 from inkbloom.apps.api.native.openapi import with_picture_texts
@@ -55,6 +55,8 @@ def create_app(service: Service) -> FastAPI:
     errors.install(app)
     for room in (jobs, pictures, uploads, prompts, models, datasets, choices, system):
         app.include_router(room.router, prefix=PREFIX, responses=errors.ANSWERS)
+    for router in (*a1111.ROUTERS, openai.router):
+        app.include_router(router)
     app.router.default = Page()
     app.add_middleware(BodyLimit)
     app.add_middleware(GZipMiddleware, compresslevel=5)

@@ -75,7 +75,7 @@ _FIELDS = {
     *GenerationRequest.model_fields,
     *(name for spec in SPECS.values() for name in spec.model_fields),
 }
-_NAMED = re.compile(r'(?:Unknown (?:field ")?)?(\w+)')
+_NAMED = re.compile(r'(?:(Unknown field )|Unknown |Cannot read )?"?(\w+)')
 
 
 def answer(status: int, type: str, message: str, field: str | None = None) -> JSONResponse:
@@ -86,9 +86,9 @@ def answer(status: int, type: str, message: str, field: str | None = None) -> JS
 
 
 def field_of(message: str) -> str | None:
-    """The field that a message is about: those of requests begin with its name, or with "Unknown NAME"."""
+    """The field that a message is about: those of requests begin with its name, in some sentences after a word."""
     found = _NAMED.match(message)
-    return found[1] if found and found[1] in _FIELDS else None
+    return found[2] if found and (found[1] or found[2] in _FIELDS) else None
 
 
 def status_of(error: InkbloomError) -> int:

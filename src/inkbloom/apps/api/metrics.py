@@ -26,7 +26,7 @@ class Metrics:
         self.requests = Histogram(
             "inkbloom_request_seconds",
             "Time until a request's answer begins",
-            ("method", "route", "status"),
+            ("method", "endpoint", "status"),
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -58,7 +58,7 @@ class _Present(Collector):
 
 
 class Timing:
-    """ASGI middleware: how long each request took, under its route's template, so that there are few of them."""
+    """ASGI middleware: how long each request took, under its endpoint's name, so that there are few of them."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
@@ -68,8 +68,9 @@ class Timing:
 
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start" and scope["type"] == "http":
-                route = getattr(scope.get("route"), "path", "other")
-                labels = (scope["method"], route, str(message["status"]))
+                route = scope.get("route")
+                endpoint = getattr(route, "operation_id", None) or getattr(route, "name", "other")
+                labels = (scope["method"], endpoint, str(message["status"]))
                 self.metrics.requests.labels(*labels).observe(time.perf_counter() - began)
             await send(message)
 

@@ -5,6 +5,7 @@ Only headers are read here. Names are looked up among the files that are there, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
@@ -28,6 +29,7 @@ KINDS = ("checkpoints", "vae", "loras", "embeddings", "hypernetworks", "controln
 REFERENCE = "reference_only"
 FILTERS = ("None", "Lanczos", "Nearest", "Starter")
 """Upscalers that need no file."""
+_FACES = re.compile(r"gfpgan|restoreformer|codeformer", re.IGNORECASE)
 
 
 class ModelCard(BaseModel, frozen=True):
@@ -89,6 +91,17 @@ class Models:
             self._cards = None
             self._specs.clear()
         self._tell(self.held())
+
+    def upscalers(self) -> list[str]:
+        """The names of what enlarges pictures: what is built in, then files."""
+        return [*FILTERS, *(name for name in self._upscale_files() if not _FACES.search(name))]
+
+    def faces(self) -> list[str]:
+        """The names of what restores faces."""
+        return [name for name in self._upscale_files() if _FACES.search(name)]
+
+    def _upscale_files(self) -> list[str]:
+        return [card.name for card in self.list("upscale_models")]
 
     def load(self, name: str) -> None:
         """Bring a checkpoint into the workers' memory, after what they do now; `CheckpointError` for an unknown one."""

@@ -61,7 +61,7 @@ class Naming:
                 check_name(spec.name, "name")
                 self._datasets.path(spec.dataset)
                 return spec.model_copy(
-                    update={"model": self._models.check(spec.model or default_model, "checkpoints", "model")}
+                    update={"model": self._models.check(_first(spec.model, default_model), "checkpoints", "model")}
                 )
             case VerifySpec():
                 self._gallery.file(spec.picture)
@@ -107,7 +107,7 @@ class Naming:
             raise RequestError("init_noise: files of noise cannot be named here; leave it out.")
         check = self._models.check
         fields = request.model_dump(mode="json")
-        fields["model"] = check(request.model or default_model, "checkpoints", "model")
+        fields["model"] = check(_first(request.model, default_model), "checkpoints", "model")
         if request.vae is not None:
             fields["vae"] = check(request.vae, "vae", "vae")
         for number, unit in enumerate(fields["controls"]):
@@ -149,6 +149,10 @@ class Naming:
         models = tuple(self._models.check(name, "checkpoints", "models") or "starter" for name in spec.models)
         vae = None if spec.vae is None else self._models.check(spec.vae, "vae", "vae")
         return spec.model_copy(update={"models": models, "vae": vae})
+
+
+def _first(name: str | None, default: str | None) -> str | None:
+    return default if name is None else name
 
 
 def _drawn(seed: int | None) -> int:

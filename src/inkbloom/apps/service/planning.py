@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -41,8 +42,8 @@ class Plan(BaseModel, frozen=True):
 
 
 class Planning:
-    def __init__(self, database: Database, models: Models) -> None:
-        self._database, self._models = database, models
+    def __init__(self, database: Database, models: Models, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._models, self._clock = database, models, clock
         self._seen: dict[str, tuple[tuple[float, int], tuple[float, int]]] = {}
 
     def plan(self, spec: Spec, device: str) -> Plan:
@@ -114,7 +115,7 @@ class Planning:
     def saw(self, job: str, progress: Progress) -> None:
         """How far a job is. Its pace is measured between its first step and its last, so that loading is left out."""
         if progress.stage == "working" and progress.steps:
-            moment = time.monotonic(), progress.picture * progress.steps + progress.step
+            moment = self._clock(), progress.picture * progress.steps + progress.step
             self._seen[job] = (self._seen.get(job, (moment, moment))[0], moment)
 
     def ended(self, job: str, request: dict[str, Any] | None, device: str) -> None:

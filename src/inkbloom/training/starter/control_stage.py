@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.nn import functional as F
 
 from inkbloom.checkpoints import LoadedModel
+from inkbloom.core.types import Int, Tensor
 from inkbloom.nn.canny import canny
 from inkbloom.training.control import ControlNetTraining, save_control
 from inkbloom.training.evaluation import EvaluationSettings, HeldOut
@@ -17,6 +19,9 @@ from inkbloom.training.rates import LearningRate
 from inkbloom.training.starter.catalogue import EDITIONS, Edition
 from inkbloom.training.starter.diffusion_stage import SceneLatents, encode_scenes
 from inkbloom.training.starter.scenes import Scene, render, sample_scenes
+
+Outline = Int[Tensor, "1 1 height width"]
+"""255 on it, 0 elsewhere."""
 
 NUM_SCENES = 8_000
 NUM_HELD_OUT = 48
@@ -47,6 +52,17 @@ def outlined(model: LoadedModel, scenes: list[Scene], size: int, *, seed: int, f
         seed=seed,
         fixed=fixed,
     )
+
+
+def agreement(hint: Outline, outline: Outline) -> float:
+    """How far a painted picture's outline is the hint's: F1 of the two, each widened by a pixel where it is looked for.
+
+    0 to 1; both are what `canny` makes.
+    """
+    a, b = (edges.float() / 255 for edges in (hint, outline))
+    wide_a, wide_b = (F.max_pool2d(edges, 3, stride=1, padding=1) for edges in (a, b))
+    recall, precision = (a * wide_b).sum() / a.sum().clamp(min=1), (b * wide_a).sum() / b.sum().clamp(min=1)
+    return (2 * recall * precision / (recall + precision).clamp(min=1e-6)).item()
 
 
 def train_control(

@@ -10,10 +10,7 @@ PAINT = {"prompt": "a dog", "width": 64, "height": 64, "steps": 1, "seed": 1}
 
 
 def test_the_server_does_not_load_torch() -> None:
-    code = (
-        "import sys, inkbloom.apps.service.worker, inkbloom.apps.service.messages;"
-        "assert not {'torch', 'numpy'} & sys.modules.keys()"
-    )
+    code = "import sys, inkbloom.apps.service.worker, inkbloom.apps.service.messages; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -1,7 +1,7 @@
 """Pictures by a worker: those of the library itself, also after a kill in the middle of one."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,20 +204,32 @@ def test_the_process_ends_with_the_server(new_office: Callable[..., Office]) -> 
     assert office.process.exitcode == 1
 
 
-def test_previews(new_office: Callable[..., Office]) -> None:
-    office = new_office(preview_method="matrix", preview_every=2)
+@pytest.fixture
+def shown(office: Office) -> Iterator[Callable[..., None]]:
+    """Sets how pictures are shown, for one test."""
+
+    def choose(**settings: Any) -> None:
+        office.connection.send({"do": "settings", "settings": settings})
+
+    yield choose
+    choose(preview_method="none")
+
+
+def test_previews(office: Office, shown: Callable[..., None]) -> None:
+    shown(preview_method="matrix", preview_every=2)
     heard = office.run(generate(model="starter", steps=4, num_images=2, batch_size=2))
-    shown = told(heard, "preview")
-    assert [(one["picture"], one["step"]) for one in shown] == [(0, 2), (1, 2), (0, 4), (1, 4)]
-    for one in shown:
+    previews = told(heard, "preview")
+    assert [(one["picture"], one["step"]) for one in previews] == [(0, 2), (1, 2), (0, 4), (1, 4)]
+    for one in previews:
         with PILImage.open(io.BytesIO(one["image"])) as picture:
             assert (picture.format, picture.size) == ("JPEG", (64, 64))
 
 
-def test_a_preview_that_there_is_not_is_told_once(new_office: Callable[..., Office]) -> None:
-    office = new_office(preview_method="tiny")
+def test_a_preview_that_there_is_not_is_told_once(office: Office, shown: Callable[..., None]) -> None:
+    shown(preview_method="tiny")
+    office.connection.send({"do": "unload"})
     first, second = office.run(generate(steps=1)), office.run(generate(steps=1))
-    assert any("tiny" in line or "taesd" in line for line in first[-1]["warnings"])
+    assert any("taesd" in line for line in first[-1]["warnings"])
     assert told(first, "preview")
     assert second[-1]["warnings"] == []
 

@@ -62,5 +62,9 @@ def test_every_cell_is_checked_before_the_first_is_painted(office: Office) -> No
     assert end(heard)[0] == "failed"
     assert heard[-1]["message"].startswith("Clip skip: 40: clip_skip 40: must be from 1 to 2")
     assert not told(heard, "picture")
+    hires = DOG | {"hires": {"scale": 2}}
+    heard = office.run({"kind": "plot", "request": hires, "x": "Hires upscaler: Latent, /etc/passwd"})
+    message = 'Hires upscaler: /etc/passwd: hires upscaler "/etc/passwd": give its name in the library, not a path.'
+    assert end(heard) == ("failed", message)
     heard = office.run({"kind": "plot", "request": DOG, "x": "Stepps: 1"})
     assert heard[-1]["message"].startswith('Unknown axis "Stepps". Did you mean "Steps"')

@@ -36,21 +36,21 @@ export function SelectionBar({ selection, onAll, onClear, onDelete }: SelectionB
           label={t("zip", { most: MOST_ZIPPED })}
           disabled={chosen.length > MOST_ZIPPED}
           onClick={() => download(address("/pictures/zip", { ids }))}
-          icon={<IconFileZip />}
+          icon={<IconFileZip size={20} />}
         />
         <Act
           label={t("compare")}
           disabled={chosen.length !== 2}
           onClick={() => first && second && openCompare(first, second)}
-          icon={<IconColumns2 />}
+          icon={<IconColumns2 size={20} />}
         />
         <Act
           label={t("viewer:favourite")}
           onClick={() => chosen.filter((one) => !one.favourite).forEach(favourite)}
-          icon={<IconStar />}
+          icon={<IconStar size={20} />}
         />
-        <Act label={t("common:delete")} onClick={onDelete} icon={<IconTrash />} />
-        <Act label={t("none")} onClick={onClear} icon={<IconX />} />
+        <Act label={t("common:delete")} onClick={onDelete} icon={<IconTrash size={20} />} />
+        <Act label={t("none")} onClick={onClear} icon={<IconX size={20} />} />
       </Group>
     </Paper>
   );

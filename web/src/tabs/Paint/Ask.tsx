@@ -1,5 +1,6 @@
 import { Alert, MultiSelect, Stack } from "@mantine/core";
 import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { useInspection, useStyles } from "../../api/queries";
 import { Field } from "../../components/Field";
@@ -44,6 +45,7 @@ export function Ask({ onGenerate, sending, error, session }: Props) {
         onChange={(next) => set({ prompt: next })}
         placeholder={t("promptHint")}
         dialect={dialect}
+        onStyle={(name) => setExtras({ styles: [...styles.filter((other) => other !== name), name] })}
         tokens={counts("prompt")}
         onInspect={open}
       />
@@ -72,12 +74,19 @@ export function Ask({ onGenerate, sending, error, session }: Props) {
       )}
       <GenerateButtons onGenerate={onGenerate} sending={sending} session={session} />
       <PlanLine />
-      {error && (
-        <Alert color="red" p="xs" role="alert">
-          {explain(error)}
-        </Alert>
-      )}
+      {error && <Refusal text={explain(error)} />}
       <PromptInspector opened={inspecting} onClose={close} inspection={inspection.data} error={inspection.error} />
     </Stack>
+  );
+}
+
+/** Into sight, as the button may have been pressed by the keyboard from far below. */
+function Refusal({ text }: { text: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => place.current?.scrollIntoView({ block: "nearest" }), [text]);
+  return (
+    <Alert ref={place} color="red" p="xs" role="alert">
+      {text}
+    </Alert>
   );
 }

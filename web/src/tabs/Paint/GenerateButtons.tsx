@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Kbd, Menu, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Group, Menu, Tooltip } from "@mantine/core";
 import { IconChevronDown, IconInfinity, IconPlayerSkipForward, IconPlayerStop, IconX } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { useProgress } from "../../api/events";
@@ -20,15 +20,21 @@ export function GenerateButtons({ onGenerate, sending, session }: Props) {
   const { active, going } = session;
   return (
     <Group gap={6} wrap="nowrap">
-      <Tooltip label={<Kbd size="xs">Ctrl + Enter</Kbd>} openDelay={600}>
-        <Button flex={1} size="md" onClick={onGenerate} loading={sending}>
-          {going.length > 0 ? t("generateMore") : t("generate")}
-        </Button>
-      </Tooltip>
+      <Button
+        flex={1}
+        size="md"
+        px="xs"
+        onClick={onGenerate}
+        loading={sending}
+        aria-keyshortcuts="Control+Enter"
+        title="Ctrl + Enter"
+      >
+        {going.length > 0 ? t("generateMore") : t("generate")}
+      </Button>
       <Menu position="bottom-end">
         <Menu.Target>
-          <ActionIcon size={42} variant="light" aria-label={t("moreWays")}>
-            <IconChevronDown size={18} aria-hidden />
+          <ActionIcon size={42} variant={forever ? "filled" : "light"} aria-label={t(forever ? "foreverOn" : "moreWays")}>
+            {forever ? <IconInfinity size={20} aria-hidden /> : <IconChevronDown size={18} aria-hidden />}
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>

@@ -24,7 +24,7 @@ export function PlanLine() {
   ].filter(Boolean);
   return (
     <div role="status">
-      <Text fz="xs" c={plan.fits ? "dimmed" : "red"}>
+      <Text fz="xs" c={plan.fits ? "dimmed" : "var(--mantine-color-error)"}>
         {words.join(" · ")}
       </Text>
       {plan.messages.map((message) => (

@@ -8,20 +8,20 @@ import type { Session } from "./session";
 
 interface Props {
   session: Session;
-  chosen: Picture | null;
+  shown: Picture | null;
   /** null: back to what is painted now. */
   onChoose: (picture: Picture | null) => void;
 }
 
 /** What this tab has painted, newest first. */
-export function Results({ session: { active, pictures }, chosen, onChoose }: Props) {
+export function Results({ session: { active, pictures }, shown, onChoose }: Props) {
   const { t } = useTranslation("paint");
   if (pictures.length === 0) return null;
   return (
     <ScrollArea type="auto" scrollbarSize={6} className={classes.results}>
       <div className={classes.strip} role="group" aria-label={t("results")}>
         {active && (
-          <UnstyledButton className={classes.live} aria-pressed={chosen === null} onClick={() => onChoose(null)}>
+          <UnstyledButton className={classes.live} aria-pressed={shown === null} onClick={() => onChoose(null)}>
             <IconLivePhoto size={22} stroke={1.6} aria-hidden />
             {t("live")}
           </UnstyledButton>
@@ -31,7 +31,7 @@ export function Results({ session: { active, pictures }, chosen, onChoose }: Pro
             key={picture.id}
             picture={picture}
             size={64}
-            selected={picture.id === chosen?.id}
+            selected={picture.id === shown?.id}
             onClick={() => onChoose(picture)}
           />
         ))}

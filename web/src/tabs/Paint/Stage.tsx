@@ -14,17 +14,16 @@ import type { Session } from "./session";
 interface Props {
   session: Session;
   /** A result to look at; null follows what is painted. */
-  chosen: Picture | null;
+  shown: Picture | null;
 }
 
 /** The picture in the middle: what is painted now, or a result. */
-export function Stage({ session, chosen }: Props) {
-  const { active, failed, pictures } = session;
-  if (active && !chosen) return <Live key={active.id} job={active} last={pictures[0]} />;
-  const shown = pictures.find((picture) => picture.id === chosen?.id) ?? chosen ?? pictures[0];
+export function Stage({ session: { active, failed, pictures }, shown }: Props) {
+  if (active && !shown) return <Live key={active.id} job={active} last={pictures[0]} />;
+  const newest = shown === null || shown.id === pictures[0]?.id;
   return (
     <div className={classes.picture}>
-      {failed && !chosen && <Failed job={failed} />}
+      {failed && newest && <Failed job={failed} />}
       {shown ? <Result picture={shown} among={pictures} /> : !failed && <Nothing />}
     </div>
   );

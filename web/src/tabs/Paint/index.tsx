@@ -4,17 +4,16 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Mode, Picture } from "../../api/types";
 import { ModelPicker } from "../../components/ModelPicker";
-import { notifyError } from "../../components/notify";
 import { Parameters } from "../../components/Parameters";
+import { useField } from "../../components/request/useField";
 import ControlUnits from "../../control";
 import { useDraft } from "../../state/draft";
-import { useField } from "../../components/request/useField";
 import { Ask } from "./Ask";
 import { ControlGroup } from "./ControlGroup";
 import classes from "./Paint.module.css";
 import { Results } from "./Results";
-import { useGenerate, usePaintForever, useSession } from "./useSession";
 import { Stage } from "./Stage";
+import { useGenerate, usePaintForever, useSession } from "./useSession";
 
 // It brings Konva, which who paints from text alone need not load.
 const EditCanvas = lazy(() => import("../../canvas"));
@@ -37,14 +36,16 @@ export default function Paint() {
   // A picture that comes in from elsewhere is to be seen.
   useEffect(() => setFace(mode === "txt2img" ? "result" : "source"), [mode, request.init_image]);
 
+  const { active, pictures } = session;
+  const shown = (chosen && pictures.find(({ id }) => id === chosen.id)) ?? (active ? null : (pictures[0] ?? null));
+
   const start = () => {
     setChosen(null);
     setFace("result");
-    generate().catch((error: unknown) => {
-      // Beside the button stands the reason; the notice is for when that is scrolled away.
-      notifyError(error);
-      if (mode !== "txt2img") setFace("source");
-    });
+    // Again afterwards: a sketch that was sent first is a picture that comes in, too
+    const look = () => setFace("result");
+    // Why it was refused stands beside the button.
+    generate().then(look, () => setFace(mode === "txt2img" ? "result" : "source"));
   };
   useHotkeys([["mod+Enter", start]], []);
 
@@ -95,9 +96,16 @@ export default function Paint() {
             <EditCanvas />
           </Suspense>
         ) : (
-          <Stage session={session} chosen={chosen} />
+          <Stage session={session} shown={shown} />
         )}
-        <Results session={session} chosen={chosen} onChoose={(picture) => (setChosen(picture), setFace("result"))} />
+        <Results
+          session={session}
+          shown={face === "result" ? shown : null}
+          onChoose={(picture) => {
+            setChosen(picture);
+            setFace("result");
+          }}
+        />
       </section>
     </div>
   );

@@ -5,6 +5,8 @@ import type { Job, Picture } from "../../api/types";
 const isGoing = (job: Job) => job.state === "running" || job.state === "queued" || job.state === "held";
 
 export interface Session {
+  /** All there are, newest first. */
+  jobs: Job[];
   /** The job that is shown as it is painted: the running one, or the first that waits. */
   active: Job | null;
   /** All that have not ended, the running one first. */
@@ -21,6 +23,7 @@ export function sessionOf(jobs: Job[]): Session {
   going.sort((a, b) => Number(b.state === "running") - Number(a.state === "running") || (a.place ?? 0) - (b.place ?? 0));
   const newest = jobs[0];
   return {
+    jobs,
     active: going[0] ?? null,
     going,
     pictures: jobs.flatMap((job) => [...job.pictures].reverse()),

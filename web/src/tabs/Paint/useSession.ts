@@ -1,6 +1,6 @@
 // The jobs of this browser tab, sending them, and painting on and on.
 
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { create } from "zustand";
 import { useJobs, useSubmit } from "../../api/queries";
 import { notifyError } from "../../components/notify";
@@ -41,19 +41,23 @@ export function useGenerate() {
 export function usePaintForever(session: Session) {
   const { forever, setForever } = useForever();
   const { generate, sending } = useGenerate();
+  const sent = useRef<string | null>(null);
   const idle = session.going.length === 0;
-  const failed = session.failed !== null;
+  const last = session.jobs.find((job) => job.id === sent.current);
+  // The list is told of a new job a little later than the answer to sending it comes.
+  const ready = sent.current === null || last !== undefined;
+  const failed = last?.state === "failed";
   useEffect(() => {
-    if (!forever || !idle || sending) return;
-    if (failed) return setForever(false);
-    // A moment's pause: the list of jobs is told of the new one a little later than the answer comes.
-    const timer = setTimeout(() => {
-      generate(true).catch((error: unknown) => {
-        setForever(false);
-        notifyError(error);
-      });
-    }, 300);
-    return () => clearTimeout(timer);
+    if (!forever) sent.current = null;
+    else if (failed) setForever(false);
+    else if (idle && ready && !sending)
+      generate(true).then(
+        (job) => (sent.current = job.id),
+        (error: unknown) => {
+          setForever(false);
+          notifyError(error);
+        },
+      );
     // The draft is read when it is sent, so that what is changed meanwhile counts.
-  }, [forever, idle, sending, failed]);
+  }, [forever, idle, ready, sending, failed]);
 }

@@ -32,7 +32,7 @@ export function Found({ found }: { found: PictureInfo }) {
       </Group>
       {!request && <Text size="sm">{t("silent")}</Text>}
       {found.warnings.length > 0 && (
-        <Alert color="yellow" title={t("warnings")}>
+        <Alert color="yellow" title={t("warnings")} styles={{ title: { color: "var(--mantine-color-text)" } }}>
           <List size="sm">
             {found.warnings.map((warning) => (
               <List.Item key={warning}>{warning}</List.Item>

@@ -12,7 +12,7 @@ export function JobPictures({ pictures }: { pictures: Picture[] }) {
   if (pictures.length === 0) return null;
   const more = pictures.length - SHOWN;
   return (
-    <Group gap={6} mt={6}>
+    <Group gap={6}>
       {pictures.slice(0, SHOWN).map((picture, index) => (
         <PictureThumb key={picture.id} picture={picture} size={48} onClick={() => openViewer(pictures, index)} />
       ))}

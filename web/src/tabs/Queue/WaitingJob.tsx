@@ -124,7 +124,14 @@ interface ActProps {
 function Act({ label, tip, icon, disabled, onClick }: ActProps) {
   return (
     <Tooltip label={tip}>
-      <ActionIcon variant="subtle" color="gray" aria-label={label} disabled={disabled} onClick={onClick}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={label}
+        disabled={disabled}
+        bg={disabled ? "transparent" : undefined}
+        onClick={onClick}
+      >
         {icon}
       </ActionIcon>
     </Tooltip>

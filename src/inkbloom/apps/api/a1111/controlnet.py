@@ -89,6 +89,6 @@ def _models(service: Service) -> list[str]:
 
 
 def _modules() -> list[str]:
-    from inkbloom.pipelines.preprocessing import all_preprocessors
+    from inkbloom.pipelines.preprocessing import PREPROCESSORS
 
-    return ["none", *(one.name for one in all_preprocessors()), "reference_only"]
+    return ["none", *PREPROCESSORS, "reference_only"]

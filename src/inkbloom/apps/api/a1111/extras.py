@@ -13,10 +13,12 @@ from inkbloom.apps.api.a1111.fields import ExtraBatch, ExtraSettings, ExtraSingl
 from inkbloom.apps.api.a1111.painting import CLIENT, LONGEST
 from inkbloom.apps.api.a1111.pictures import decode, encode, storing
 from inkbloom.apps.api.access import Events, Studio
+from inkbloom.apps.api.native.information import parameters_of
 from inkbloom.apps.api.sse import Hub, wait_for_end
 from inkbloom.apps.service.jobs import State, UpscaleSpec
 from inkbloom.apps.service.service import Service
 from inkbloom.core.errors import RequestError
+from inkbloom.pipelines.metadata.a1111 import Infotext, parse_infotext
 
 
 class OneExtra(BaseModel):
@@ -55,14 +57,11 @@ async def batch(service: Studio, hub: Events, body: ExtraBatch, request: Request
 
 
 @router.post("/png-info", summary="What a picture tells of itself", operation_id="a1111_png_info")
-def png_info(service: Studio, body: Asked) -> Told:
-    from inkbloom.apps.service.reading import read_bytes
-
-    try:
-        found = read_bytes(decode(body.image))
-    except RequestError:  # A1111 answers nothing, not an error, where there is nothing to read
+def png_info(body: Asked) -> Told:
+    text = parameters_of(decode(body.image))
+    if not text:
         return Told(info="", items={}, parameters={})
-    return Told(info=found.raw, items={"parameters": found.raw}, parameters=_parameters(found))
+    return Told(info=text, items={"parameters": text}, parameters=_parameters(parse_infotext(text)))
 
 
 @router.post("/interrogate", summary="Not here: captions need models of their own", operation_id="a1111_interrogate")
@@ -107,6 +106,6 @@ def _restorer(service: Service, kind: str) -> str:
     return found
 
 
-def _parameters(found: Any) -> dict[str, Any]:
+def _parameters(found: Infotext) -> dict[str, Any]:
     """A1111's own words for the settings, with the prompts among them."""
-    return {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.fields}
+    return {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.expanded()}

@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from inkbloom.apps.api.a1111.errors import ANSWERS, A1111Route
 from inkbloom.apps.api.a1111.names import stem, title
 from inkbloom.apps.api.access import Studio
-from inkbloom.apps.service.service import Service
 from inkbloom.pipelines.upscaling.settings import LATENT_UPSCALERS
 
 Rows = list[dict[str, Any]]
+_RHO = {"karras": 7.0, "polyexponential": 1.0}
 
 router = APIRouter(prefix="/sdapi/v1", tags=["A1111: lists"], responses=ANSWERS, route_class=A1111Route)
 
@@ -36,7 +36,7 @@ def schedulers() -> Rows:
             "name": one.name,
             "label": one.label,
             "aliases": list(one.aliases),
-            "default_rho": one.options.get("rho", -1.0),
+            "default_rho": _RHO.get(one.name, -1.0),
             "need_inner_model": False,
         }
         for one in all_schedules()

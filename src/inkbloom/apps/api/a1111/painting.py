@@ -17,10 +17,10 @@ from inkbloom.apps.api.a1111.fields import Img2Img, Painted, Painting, Txt2Img
 from inkbloom.apps.api.a1111.pictures import encode, storing
 from inkbloom.apps.api.a1111.translating import generation_request, to_request
 from inkbloom.apps.api.access import Events, Studio
+from inkbloom.apps.api.native.information import parameters_of
 from inkbloom.apps.api.sse import Hub, wait_for_end
 from inkbloom.apps.service.jobs import GenerateSpec, Job, Picture, State
 from inkbloom.apps.service.service import Service
-from inkbloom.pipelines.metadata.a1111 import infotext
 from inkbloom.pipelines.pictures import make_grid
 from inkbloom.pipelines.request import ResolvedRequest
 
@@ -71,7 +71,7 @@ def _answer(service: Service, job: Job, body: Txt2Img | Img2Img, settings: dict[
     return Painted(
         images=[encode(image) for image in images] if body.send_images else [],
         parameters=parameters,
-        info=json.dumps(info(job.pictures, body, with_grid=with_grid), ensure_ascii=False),
+        info=json.dumps(info(job.pictures, files, body, with_grid=with_grid), ensure_ascii=False),
     )
 
 
@@ -83,10 +83,10 @@ def _grid(files: list[bytes]) -> bytes:
     return kept.getvalue()
 
 
-def info(pictures: list[Picture], body: Painting, *, with_grid: bool) -> dict[str, Any]:
+def info(pictures: list[Picture], files: list[bytes], body: Painting, *, with_grid: bool) -> dict[str, Any]:
     """A1111's account of all pictures, under its names; where there is a grid, its text comes first."""
     requests = [ResolvedRequest(**picture.request) for picture in pictures if picture.request is not None]
-    texts = [infotext(request) for request in requests]
+    texts = [parameters_of(file) for file in files]
     first = requests[0] if requests else None
     said: dict[str, Any] = {
         "prompt": first.prompt if first else body.prompt,

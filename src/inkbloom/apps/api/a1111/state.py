@@ -12,8 +12,8 @@ from inkbloom.apps.api.a1111 import options
 from inkbloom.apps.api.a1111.errors import ANSWERS, A1111Route
 from inkbloom.apps.api.a1111.painting import CLIENT
 from inkbloom.apps.api.a1111.pictures import encode
-from inkbloom.apps.service.jobs import Job
 from inkbloom.apps.api.access import Studio
+from inkbloom.apps.service.jobs import Job
 from inkbloom.apps.service.service import Service
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from inkbloom.apps.api.a1111.fields import Img2Img, Painting, Txt2Img
 from inkbloom.core.errors import RequestError, nearest
-from inkbloom.pipelines.metadata.a1111 import read_infotext
 from inkbloom.pipelines.request import GenerationRequest
 
 Store = Callable[[str], str]
@@ -55,6 +54,8 @@ def filled(body: Any) -> Any:
     """The body with the fields that its infotext says and itself does not."""
     if not body.infotext:
         return body
+    from inkbloom.pipelines.metadata.a1111 import read_infotext  # here, since it brings torch
+
     read = read_infotext(body.infotext)
     request = read and read.request
     if request is None:

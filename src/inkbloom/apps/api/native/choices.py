@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import re
 import textwrap
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,8 +23,6 @@ from inkbloom.apps.api.native.openapi import with_picture_texts
 from inkbloom.apps.service.jobs import TrainSpec
 from inkbloom.apps.service.settings import Settings
 from inkbloom.pipelines.request import GenerationRequest
-
-_FACES = re.compile(r"gfpgan|restoreformer|codeformer", re.IGNORECASE)
 
 router = APIRouter(tags=["choices"])
 
@@ -108,12 +105,8 @@ def get_schema() -> Schemas:
 @router.get("/choices")
 def get_choices(service: Studio) -> Choices:
     """Samplers, schedules, upscalers, preprocessors, axes, merge methods, trainings, and the words of settings."""
-    from inkbloom.pipelines.upscaling.upscalers import BUILT_IN
-
-    files = [card.name for card in service.models.list("upscale_models")]
-    faces = [name for name in files if _FACES.search(name)]
-    upscalers = [*BUILT_IN, *(name for name in files if name not in faces)]
-    return Choices(upscalers=upscalers, faces=faces, **_registries())
+    models = service.models
+    return Choices(upscalers=models.upscalers(), faces=models.faces(), **_registries())
 
 
 @lru_cache(1)

@@ -42,6 +42,20 @@ def of_file(data: bytes, name: str) -> Metadata:
             raise RequestError(str(error).replace(str(path), name)) from None
 
 
+def parameters_of(data: bytes) -> str:
+    """The text in A1111's form that a picture carries; empty where there is none, or no picture."""
+    from inkbloom.pipelines.metadata.containers import PARAMETERS, USER_COMMENT, read_carried
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture"
+        path.write_bytes(data)
+        try:
+            texts = read_carried(path).texts
+        except RequestError:
+            return ""
+    return texts.get(PARAMETERS) or texts.get(USER_COMMENT) or ""
+
+
 def of_text(text: str) -> Metadata:
     """What a text tells: a program's own metadata, a request or a job as JSON, or a prompt alone.
 

@@ -7,7 +7,7 @@ from typing import Any
 _NAME = {"type": "string", "pattern": r"^(upload:[0-9a-f]{32}|picture:[1-9][0-9]*|data:image/.+)$"}
 PICTURE = {
     "title": "PictureSource",
-    "description": "A picture: upload:ID, picture:ID, or a data URL; also as jobs and pictures of the gallery write it.",
+    "description": "A picture: upload:ID, picture:ID, or a data URL; also as pictures of the gallery tell it.",
     "anyOf": [
         _NAME,
         {

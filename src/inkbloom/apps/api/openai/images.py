@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from inkbloom.apps.api.a1111.pictures import encode
-from inkbloom.apps.api.openai.errors import ANSWERS, OpenAIRoute
 from inkbloom.apps.api.access import Events, Studio
+from inkbloom.apps.api.openai.errors import ANSWERS, OpenAIRoute
 from inkbloom.apps.api.sse import Hub, wait_for_end
 from inkbloom.apps.service.jobs import GenerateSpec, Job, State
 from inkbloom.apps.service.service import Service
@@ -75,13 +75,14 @@ async def _painted(service: Service, hub: Hub, options: Options, fields: dict[st
 
 
 @router.post("/images/generations", summary="Paint from a prompt", operation_id="openai_generate")
-async def generations(body: Generation, request: Request) -> Images:
+async def generations(body: Generation, request: Request, service: Studio, hub: Events) -> Images:
     return await _painted(service, hub, body, {"prompt": body.prompt}, request)
 
 
 @router.post("/images/edits", summary="Repaint a picture, or what is transparent", operation_id="openai_edit")
 async def edits(
     service: Studio,
+    hub: Events,
     request: Request,
     prompt: Annotated[str, Form(max_length=32_000)],
     image: Annotated[UploadFile, File(description="a picture; its transparent parts are repainted")],
@@ -113,6 +114,7 @@ async def edits(
 @router.post("/images/variations", summary="Paint pictures like another", operation_id="openai_vary")
 async def variations(
     service: Studio,
+    hub: Events,
     request: Request,
     image: Annotated[UploadFile, File(description="a picture")],
     model: Annotated[str | None, Form()] = None,
@@ -131,7 +133,7 @@ async def variations(
 @router.get("/models", summary="Models that can paint", operation_id="openai_models")
 def models(service: Studio) -> dict[str, Any]:
     cards = service.models.list("checkpoints")
-    about = {"object": "model", "created": int(service.began), "owned_by": "inkbloom"}
+    about = {"object": "model", "created": 0, "owned_by": "inkbloom"}
     return {"object": "list", "data": [{"id": card.name, **about} for card in cards]}
 
 

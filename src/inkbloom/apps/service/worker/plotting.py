@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from PIL import Image as PILImage
@@ -63,12 +64,21 @@ class _Specs:
         return self._known[checkpoint]
 
     def resolved(self, job: Job) -> GenerationRequest:
+        """The cell's request with the names of its models, which it can be painted by."""
         try:
+            _check_upscaler(job.request)
             request = job.request.model_copy(update={"model": job.checkpoint, "vae": job.vae})
             request.resolved(self.of(job.checkpoint))
         except InkbloomError as error:
             raise RequestError(f"{job.origin}: {error}") from None
         return request
+
+
+def _check_upscaler(request: GenerationRequest) -> None:
+    """`RequestError` where an axis names a file, which is not for clients to choose."""
+    name = Path(request.hires.upscaler if request.hires is not None else "")
+    if name.is_absolute() or ".." in name.parts or name.is_file():
+        raise RequestError(f'hires upscaler "{name}": give its name in the library, not a path.')
 
 
 def _axes(errand: Errand, spec: PlotSpec) -> dict[str, Axis]:

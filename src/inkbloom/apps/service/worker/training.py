@@ -67,7 +67,8 @@ def train(errand: Errand) -> None:
         errand.progress("loading", step=done, steps=total)
 
     training = prepare(recipe, errand.models.compute.device, on_progress=looked)
-    errand.warn(training.survey.findings.lines())
+    found = training.survey.findings.findings
+    errand.warn(one.text.replace(f"{spec.dataset}/", "") for one in found if one.level == "warning")
     painter = SamplePainter(
         training,
         run / "samples",

@@ -1,0 +1,51 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from inkbloom.apps.service import DataFolder, Service
+from inkbloom.core.errors import RequestError
+
+
+def test_models_are_listed_by_their_headers(folder: DataFolder, tmp_path: Path, tiny_file: Path) -> None:
+    root = tmp_path / "models"
+    (root / "checkpoints").mkdir(parents=True)
+    (root / "loras").mkdir()
+    shutil.copy(tiny_file, root / "checkpoints" / "tiny.safetensors")
+    (root / "checkpoints" / "broken.safetensors").write_bytes(b"no header")
+    (root / "loras" / "film.safetensors").write_bytes(b"123")
+    service = Service(folder, root, devices=[])
+    cards = {card.name: card for card in service.models.list("checkpoints")}
+    assert list(cards) == ["starter", "broken.safetensors", "tiny.safetensors"]
+    tiny = cards["tiny.safetensors"]
+    assert (tiny.family, tiny.purpose, tiny.width, tiny.steps) == ("sd1", "paint", 64, 4)
+    assert tiny.bytes == tiny_file.stat().st_size and not tiny.loaded and not tiny.default
+    assert cards["starter"].default and cards["starter"].family == "starter"
+    assert cards["broken.safetensors"].family is None and cards["broken.safetensors"].description
+    assert [card.bytes for card in service.models.list("loras")] == [3]
+
+    service.set_settings({"default_model": "tiny"})
+    service.models.told("cpu", [{"name": "tiny", "bytes": 5}])
+    tiny = service.models.list("checkpoints")[2]
+    assert (
+        tiny.default
+        and tiny.loaded
+        and service.models.held()
+        == {
+            "loaded": [{"name": "tiny", "bytes": 5}],
+            "bytes": 5,
+        }
+    )
+
+    (root / "loras" / "film.safetensors").unlink()
+    assert len(service.models.list("loras")) == 1
+    service.models.refresh()
+    assert service.models.list("loras") == [] and service.events.since(0)[-1].type == "models"
+    with pytest.raises(RequestError, match='Unknown kind of model "lora"'):
+        service.models.list("lora")
+    service.close()
+
+
+def test_without_a_folder_there_is_the_starter(service: Service) -> None:
+    assert [card.name for card in service.models.list("checkpoints")] == ["starter"]
+    assert service.models.list("loras") == []

@@ -1,0 +1,49 @@
+import itertools
+
+import pytest
+
+from inkbloom.apps.service import Service
+from inkbloom.apps.service.jobs import Progress, UpscaleSpec
+from inkbloom.apps.service.planning import Planning
+from inkbloom.core.errors import RequestError
+from tests.apps.service.conftest import png, spec_of
+
+
+def _measure(service: Service, seconds: float, **fields) -> None:
+    """A job of four steps that took so long for each."""
+    planning = Planning(service._database, service.models, clock=itertools.count(100.0, seconds).__next__)
+    for step in range(1, 5):
+        planning.saw("j", Progress(stage="working", step=step, steps=4))
+    request = spec_of(sampler="DDIM", **fields).request.model_dump(mode="json") | {"model": "starter_model"}
+    planning.ended("j", request, "cpu")
+
+
+def test_time_comes_from_what_was_measured(service: Service) -> None:
+    plan = service.plan(spec_of(num_images=3, steps=10))
+    assert plan.seconds is None and "not known" in plan.messages[0]
+    assert (plan.fits, plan.device, plan.model, plan.pictures, plan.steps) == (True, "cpu", "starter", 3, 10)
+    _measure(service, 0.5)
+    plan = service.plan(spec_of(num_images=3, steps=10))
+    assert plan.seconds == pytest.approx(0.5 * 10 * 3) and plan.messages == []
+    larger = service.plan(spec_of(width=128, steps=10))
+    assert larger.seconds == pytest.approx(0.5 * 10 * 2) and "64 x 64 pixels with DDIM" in larger.messages[0]
+    _measure(service, 1.5)
+    again = service.plan(spec_of(steps=1)).seconds
+    assert again is not None and 0.5 < again < 1.5
+
+
+def test_what_surely_does_not_fit_is_told(service: Service) -> None:
+    small, large = service.plan(spec_of()), service.plan(spec_of(width=8192, height=8192, batch_size=64, num_images=64))
+    assert small.fits and not large.fits
+    assert small.bytes is not None and large.bytes is not None and large.bytes > 100 * small.bytes
+    assert "GiB of memory" in large.messages[0]
+
+
+def test_plans_refuse_as_submitting_does(service: Service) -> None:
+    with pytest.raises(RequestError, match="clip_skip 9"):
+        service.plan(spec_of(clip_skip=9))
+    with pytest.raises(RequestError, match="^init_image"):
+        service.plan(spec_of(init_image="/etc/passwd"))
+    upload = service.uploads.add(png())
+    assert service.plan(UpscaleSpec(images=(upload.name,))).pictures == 1
+    assert service.jobs()[1] == 0
