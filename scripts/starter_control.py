@@ -4,7 +4,8 @@
 
 The network is written to OUT/starter-canny.safetensors (15.2 MiB); in `src/inkbloom/families/starter_controls/` it
 ships with the package, and `--control starter-canny` finds it. OUT/control.png shows, a row for each held-out scene,
-the outline, the picture without and with it, and the same two for an empty prompt. "Agreement" is `control_stage.agreement`.
+the outline, the picture without and with it, and the same two for an empty prompt. "Agreement" is
+`control_stage.agreement`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,6 @@ def measure(model_path: Path, control: Path, out: Path) -> dict[str, float]:
         painted = {
             "without": model.generate(prompt, seed=i).images[0],
             "with": model.generate(prompt, seed=i, controls=[unit]).images[0],
-            "without, no prompt": model.generate("", seed=i).images[0],
             "without, no prompt": model.generate("", seed=i).images[0],
             "with, no prompt": model.generate("", seed=i, controls=[unit]).images[0],
         }

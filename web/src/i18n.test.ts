@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 type Words = Record<string, string | Record<string, string>>;
 const files = import.meta.glob<Words>("./locales/*/*.json", { eager: true, import: "default" });
-const sources = import.meta.glob<string>(["./**/*.{ts,tsx}", "!./**/*.test.ts"], { eager: true, query: "?raw", import: "default" });
+const sources = import.meta.glob<string>("./**/*.tsx", { eager: true, query: "?raw", import: "default" });
 
 const language = (name: string): Record<string, Words> =>
   Object.fromEntries(
@@ -13,13 +13,18 @@ const language = (name: string): Record<string, Words> =>
 const english = language("en");
 const chinese = language("zh-CN");
 
-/** Keys without the endings of plurals: languages have different numbers of them. */
-function keys(words: Words): string[] {
+function texts(words: Words): Map<string, string> {
   const flat = Object.entries(words).flatMap(([key, value]) =>
-    typeof value === "string" ? [key] : Object.keys(value).map((inner) => `${key}.${inner}`),
+    typeof value === "string"
+      ? [[key, value]]
+      : Object.entries(value).map(([inner, text]) => [`${key}.${inner}`, text]),
   );
-  return [...new Set(flat.map((key) => key.replace(/_(one|other)$/, "")))].sort();
+  return new Map(flat as [string, string][]);
 }
+
+/** Keys without the endings of plurals: languages have different numbers of them. */
+const keys = (words: Words) =>
+  [...new Set([...texts(words).keys()].map((key) => key.replace(/_(one|other)$/, "")))].sort();
 
 test("both languages have the same namespaces and keys", () => {
   expect(Object.keys(chinese).sort()).toEqual(Object.keys(english).sort());
@@ -29,14 +34,11 @@ test("both languages have the same namespaces and keys", () => {
 
 test("both languages name the same values in a text", () => {
   const values = (text: string) => [...new Set(text.match(/{{\w+}}/g) ?? [])].sort();
-  const texts = (words: Words) =>
-    new Map(Object.entries(words).flatMap(([key, value]) => (typeof value === "string" ? [[key, value] as const] : Object.entries(value).map(([inner, text]) => [`${key}.${inner}`, text] as const))));
   for (const [namespace, words] of Object.entries(english)) {
     const there = texts(chinese[namespace] ?? {});
     for (const [key, text] of texts(words)) {
-      const other = there.get(key) ?? there.get(key.replace(/_one$/, "_other"));
-      // "one job" needs no number
-      if (other !== undefined && !key.endsWith("_one")) expect([namespace, key, values(other)]).toEqual([namespace, key, values(text)]);
+      const other = there.get(key);
+      if (other !== undefined) expect([namespace, key, values(other)]).toEqual([namespace, key, values(text)]);
     }
   }
 });
@@ -48,4 +50,14 @@ test("no visible text stands in the sources", () => {
     return [...attributes, ...children].map((match) => `${path}: ${match[1]}`);
   });
   expect(unkeyed).toEqual([]);
+});
+
+test("every key that the sources name is there", () => {
+  const missing = Object.entries(sources).flatMap(([path, text]) => {
+    const namespaces = [...text.matchAll(/useTranslation\((?:"(\w+)")?\)/g)].map((match) => match[1] ?? "common");
+    const known = new Set([...namespaces, "common"].flatMap((name) => keys(english[`${name}.json`] ?? {})));
+    const named = [...text.matchAll(/\bt\(\s*"([\w.]+)"/g)].map((match) => match[1] ?? "");
+    return namespaces.length ? named.filter((key) => !known.has(key)).map((key) => `${path}: ${key}`) : [];
+  });
+  expect(missing).toEqual([]);
 });

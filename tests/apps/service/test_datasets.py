@@ -26,7 +26,8 @@ def test_a_set_is_made_filled_and_read_by_a_training(service: Service) -> None:
     read = collect(DataSettings(data=(sets.path("my cat"),))).examples
     assert sorted(example.caption for example in read) == ["a red cat", "猫"]
     sets.remove("my cat", second)
-    assert len(sets.get("my cat")) == 1 and sets.list() == ["my cat"]
+    assert len(sets.get("my cat")) == 1
+    assert sets.list() == ["my cat"]
     sets.delete("my cat")
     assert sets.list() == []
 
@@ -49,7 +50,7 @@ def test_nothing_outside_can_be_named(service: Service, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (sets.path("x").parent / "link").symlink_to(tmp_path / "outside")
     for name in ("..", "../x", "link", "/tmp", "none"):
-        with pytest.raises(RequestError, match="^dataset"):
+        with pytest.raises(RequestError, match=r"^dataset"):
             sets.path(name)
     (sets.path("x") / "link.png").symlink_to(tmp_path / "outside")
     for file in ("../../inkbloom.db", "link.png", "none.png"):

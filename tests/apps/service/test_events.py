@@ -44,11 +44,13 @@ def test_who_falls_behind_the_ring_is_told_to_begin_anew(database: Database) -> 
         assert [event.type for event in events.since(start)] == ["reset"]
         assert len(events.since(start + 1)) == RING
         reset = slow.get(0)
-        assert reset is not None and reset.type == "reset"
+        assert reset is not None
+        assert reset.type == "reset"
         assert slow.get(0) is None  # and goes on from there
         events.publish("job", {})
         following = slow.get(0)
-        assert following is not None and following.type == "job"
+        assert following is not None
+        assert following.type == "job"
 
 
 def test_a_subscription_waits_in_other_threads_and_notifies(database: Database) -> None:
@@ -60,7 +62,9 @@ def test_a_subscription_waits_in_other_threads_and_notifies(database: Database) 
         thread.start()
         event = subscription.get(10)
         thread.join()
-        assert event is not None and event.data == {"a": 1} and rung.is_set()
+        assert event is not None
+        assert event.data == {"a": 1}
+        assert rung.is_set()
     rung.clear()
     events.publish("job", {})
     assert not rung.is_set()

@@ -27,7 +27,7 @@ def test_the_service_does_not_import_torch() -> None:
     "name", ["", ".", "..", "a/b", "../x", "/etc/passwd", "a\\b", ".hidden", "a\0", "x" * 101, "a."]
 )
 def test_a_name_can_never_be_a_path(name: str) -> None:
-    with pytest.raises(RequestError, match="^name .*: must be a plain name"):
+    with pytest.raises(RequestError, match=r"^name .*: must be a plain name"):
         check_name(name, "name")
 
 
@@ -44,13 +44,14 @@ def test_nothing_outside_a_folder_is_within_it(tmp_path: Path) -> None:
     (inside / "own").write_text("x")
     assert within(inside, "own", "file") == inside / "own"
     for name in ("../secret", str(tmp_path / "secret"), "link", "missing", ""):
-        with pytest.raises(RequestError, match="^There is no file"):
+        with pytest.raises(RequestError, match=r"^There is no file"):
             within(inside, name, "file")
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "file"
     write_file(path, b"new")
-    assert path.read_bytes() == b"new" and [*path.parent.iterdir()] == [path]
+    assert path.read_bytes() == b"new"
+    assert [*path.parent.iterdir()] == [path]
     with pytest.raises(OutputError, match="Cannot write"):
         write_file(path / "below-a-file", b"")

@@ -84,7 +84,8 @@ def test_what_cannot_be_looked_for_is_said(service: Service, query: str, message
 def test_filters_and_pages_in_both_orders(service: Service, three) -> None:
     a, b, c = three
     service.gallery.favourite(b, True)
-    assert _found(service, "", favourite=True) == [b] and _found(service, "favourite:no") == [a, c]
+    assert _found(service, "", favourite=True) == [b]
+    assert _found(service, "favourite:no") == [a, c]
     assert _found(service, "", model="starter", sampler=None) == [a, b]
     page, total = service.gallery.search("", limit=2)
     assert ([one.id for one in page], total) == ([c, b], 3)
@@ -95,17 +96,21 @@ def test_filters_and_pages_in_both_orders(service: Service, three) -> None:
 
 def test_a_picture_is_there_once_however_often_it_is_told(service: Service, painted) -> None:
     id = painted(job="j")
-    assert painted(job="j") == id and service.gallery.search()[1] == 1
+    assert painted(job="j") == id
+    assert service.gallery.search()[1] == 1
 
 
 def test_files_thumbnails_and_deleting(service: Service, folder: DataFolder, three) -> None:
     path = service.gallery.file(three[0])
-    assert path.is_file() and service.gallery.picture(three[0]).seed == 42
+    assert path.is_file()
+    assert service.gallery.picture(three[0]).seed == 42
     small = service.gallery.thumbnail(three[0])
     with Image.open(small) as file:
         assert file.format == "WEBP"
     service.gallery.delete(three[0])
-    assert not path.exists() and not small.exists() and _found(service, "beach") == []
+    assert not path.exists()
+    assert not small.exists()
+    assert _found(service, "beach") == []
     for ask in (service.gallery.picture, service.gallery.file, service.gallery.thumbnail, service.gallery.delete):
         with pytest.raises(UnknownError, match=f"There is no picture {three[0]}"):
             ask(three[0])
@@ -122,7 +127,8 @@ def test_changes_are_told(service: Service, three) -> None:
     service.gallery.delete(three[0])
     told = service.events.since(last)
     assert [event.type for event in told] == ["picture", "picture"]
-    assert told[0].data["favourite"] and told[1].data == {"id": three[0], "deleted": True}
+    assert told[0].data["favourite"]
+    assert told[1].data == {"id": three[0], "deleted": True}
 
 
 def test_days_are_whole(service: Service, three) -> None:
@@ -134,6 +140,8 @@ def test_paths_are_not_told(service: Service, painted) -> None:
     upload = service.uploads.add(png())
     own, foreign = service.uploads.open(upload.id), "/home/somebody/photo.png"
     one = service.gallery.picture(painted(init_image=str(own), strength=0.5))
-    assert one.request is not None and one.request["init_image"] == upload.name
+    assert one.request is not None
+    assert one.request["init_image"] == upload.name
     other = service.gallery.picture(painted(init_image=foreign))
-    assert other.request is not None and other.request["init_image"]["path"] is None
+    assert other.request is not None
+    assert other.request["init_image"]["path"] is None

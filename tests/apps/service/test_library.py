@@ -19,28 +19,30 @@ def test_models_are_listed_by_their_headers(folder: DataFolder, tmp_path: Path, 
     assert list(cards) == ["starter", "broken.safetensors", "tiny.safetensors"]
     tiny = cards["tiny.safetensors"]
     assert (tiny.family, tiny.purpose, tiny.width, tiny.steps) == ("sd1", "paint", 64, 4)
-    assert tiny.bytes == tiny_file.stat().st_size and not tiny.loaded and not tiny.default
-    assert cards["starter"].default and cards["starter"].family == "starter"
-    assert cards["broken.safetensors"].family is None and cards["broken.safetensors"].description
+    assert tiny.bytes == tiny_file.stat().st_size
+    assert not tiny.loaded
+    assert not tiny.default
+    assert cards["starter"].default
+    assert cards["starter"].family == "starter"
+    assert cards["broken.safetensors"].family is None
+    assert cards["broken.safetensors"].description
     assert [card.bytes for card in service.models.list("loras")] == [3]
 
     service.set_settings({"default_model": "tiny"})
     service.models.told("cpu", [{"name": "tiny", "bytes": 5}])
     tiny = service.models.list("checkpoints")[2]
-    assert (
-        tiny.default
-        and tiny.loaded
-        and service.models.held()
-        == {
-            "loaded": [{"name": "tiny", "bytes": 5}],
-            "bytes": 5,
-        }
-    )
+    assert tiny.default
+    assert tiny.loaded
+    assert service.models.held() == {
+        "loaded": [{"name": "tiny", "bytes": 5}],
+        "bytes": 5,
+    }
 
     (root / "loras" / "film.safetensors").unlink()
     assert len(service.models.list("loras")) == 1
     service.models.refresh()
-    assert service.models.list("loras") == [] and service.events.since(0)[-1].type == "models"
+    assert service.models.list("loras") == []
+    assert service.events.since(0)[-1].type == "models"
     with pytest.raises(RequestError, match='Unknown kind of model "lora"'):
         service.models.list("lora")
     service.close()

@@ -23,7 +23,8 @@ def test_names_are_completed_those_that_begin_so_first(service: Service) -> None
         {"kind": "wildcard", "name": "inks", "insert": "__inks__"},
         {"kind": "style", "name": "blue ink", "insert": "blue ink"},
     ]
-    assert service.wildcards() == ["inks"] and service.complete("zzz") == []
+    assert service.wildcards() == ["inks"]
+    assert service.complete("zzz") == []
 
 
 def test_prompts_are_shown_token_by_token(service: Service) -> None:
@@ -31,10 +32,13 @@ def test_prompts_are_shown_token_by_token(service: Service) -> None:
     phases = seen["prompt"]["parts"][0]["phases"]
     assert [(phase["first_step"], phase["last_step"]) for phase in phases] == [(0, 5), (6, 9)]
     weights = {token["text"].strip(): token["weight"] for token in phases[0]["chunks"][0]}
-    assert weights["cat"] == 1.5 and weights["a"] == 1.0
-    assert seen["prompt"]["tokens"] == 5 and seen["prompt"]["capacity"] == 75
+    assert weights["cat"] == 1.5
+    assert weights["a"] == 1.0
+    assert seen["prompt"]["tokens"] == 5
+    assert seen["prompt"]["capacity"] == 75
     assert seen["prompt"]["networks"][0]["name"] == "film"
     assert seen["negative_prompt"]["tokens"] == 1
-    assert len(seen["messages"]) == 1 and "film" in seen["messages"][0]
+    assert len(seen["messages"]) == 1
+    assert "film" in seen["messages"][0]
     with pytest.raises(RequestError, match="dialect 'x': must be a1111"):
         service.inspect("a", dialect="x")

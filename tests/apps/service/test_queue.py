@@ -73,7 +73,8 @@ def test_held_jobs_stay_until_they_are_released(service: Service) -> None:
     ids = _submit(service, "a", "b")
     assert service.hold(ids["a"]).place is None
     assert _order(service) == ["b", "a"]
-    assert service._queue.take("cpu").id == ids["b"] and service._queue.take("cpu") is None
+    assert service._queue.take("cpu").id == ids["b"]
+    assert service._queue.take("cpu") is None
     assert service.release(ids["a"]).state == State.QUEUED
     with pytest.raises(ConflictError, match="is queued; it would have to be held"):
         service.release(ids["a"])
@@ -81,7 +82,8 @@ def test_held_jobs_stay_until_they_are_released(service: Service) -> None:
 
 def test_a_waiting_job_is_cancelled_retried_and_forgotten(service: Service) -> None:
     id = service.submit(spec_of()).id
-    assert service.cancel(id).state == State.CANCELLED and service._queue.take("cpu") is None
+    assert service.cancel(id).state == State.CANCELLED
+    assert service._queue.take("cpu") is None
     with pytest.raises(ConflictError, match="is cancelled"):
         service.cancel(id)
     assert service.retry(id).state == State.QUEUED
@@ -104,7 +106,8 @@ def test_pictures_are_left_out_one_by_one(service: Service, painted) -> None:
     taken = service._queue.take("cpu")
     assert taken.skipped == (1,)
     run = service._naming.run(taken, service.gallery.finished(id))
-    assert run["done"] == [0] and run["skip"] == [1]
+    assert run["done"] == [0]
+    assert run["skip"] == [1]
 
 
 def test_a_job_without_a_picture_left_is_cancelled(service: Service) -> None:
@@ -150,9 +153,12 @@ def test_history_is_paged_and_filtered_with_its_total(service: Service) -> None:
     page, total = service.jobs(limit=2, before=page[-1].id)
     assert ([job.title for job in page], total) == (["2", "1"], 5)
     assert [job.id for job in service.jobs(states=[State.CANCELLED])[0]] == [ids[0]]
-    assert service.jobs(kinds=["upscale"])[1] == 0 and service.jobs(client="x")[1] == 2
-    assert service.counts()["queued"] == 4 and service.counts()["cancelled"] == 1
-    assert service.clear() == 4 and service.counts()["cancelled"] == 5
+    assert service.jobs(kinds=["upscale"])[1] == 0
+    assert service.jobs(client="x")[1] == 2
+    assert service.counts()["queued"] == 4
+    assert service.counts()["cancelled"] == 1
+    assert service.clear() == 4
+    assert service.counts()["cancelled"] == 5
 
 
 def test_everything_is_there_after_a_restart_and_what_ran_waits_in_its_place(folder: DataFolder) -> None:
@@ -166,8 +172,10 @@ def test_everything_is_there_after_a_restart_and_what_ran_waits_in_its_place(fol
     second = Service(folder, None, devices=[])
     second.start()
     second._dispatcher._starter.join()
-    assert _order(second) == ["c", "a", "b"] and second.queue()["paused"]
-    assert second.job(ids["c"]).attempts == 1 and second.settings.format == "webp"
+    assert _order(second) == ["c", "a", "b"]
+    assert second.queue()["paused"]
+    assert second.job(ids["c"]).attempts == 1
+    assert second.settings.format == "webp"
     assert second._queue.take("cpu").id == ids["c"]
     second.close()
     first._database.close()
@@ -178,10 +186,13 @@ def test_a_failure_says_why_and_can_be_retried(service: Service) -> None:
     service._queue.take("cpu")
     service._queue.release(id, State.FAILED, error=Failure(type="MemoryNeededError", message="Too large."))
     job = service.job(id)
-    assert job.state == State.FAILED and job.error == Failure(type="MemoryNeededError", message="Too large.")
+    assert job.state == State.FAILED
+    assert job.error == Failure(type="MemoryNeededError", message="Too large.")
     assert job.finished is not None
     again = service.retry(id)
-    assert again.error is None and again.finished is None and again.state == State.QUEUED
+    assert again.error is None
+    assert again.finished is None
+    assert again.state == State.QUEUED
 
 
 def test_asking_costs_the_same_number_of_queries_however_many_jobs(service: Service, painted) -> None:

@@ -36,9 +36,12 @@ def test_a_job_that_loses_worker_after_worker_fails(service: Service) -> None:
     dispatcher.next(worker)
     dispatcher.lost(worker, id, "It crashed.")
     job = service.job(id)
-    assert job.state == State.FAILED and job.error is not None
-    assert job.error.type == "WorkerLost" and "3 workers were lost over it" in job.error.message
-    assert service.retry(id).state == State.QUEUED and dispatcher.next(worker) is not None
+    assert job.state == State.FAILED
+    assert job.error is not None
+    assert job.error.type == "WorkerLost"
+    assert "3 workers were lost over it" in job.error.message
+    assert service.retry(id).state == State.QUEUED
+    assert dispatcher.next(worker) is not None
 
 
 def test_nothing_told_is_lost_while_the_disk_is_full(service: Service) -> None:
@@ -52,9 +55,12 @@ def test_nothing_told_is_lost_while_the_disk_is_full(service: Service) -> None:
     thread = threading.Thread(target=dispatcher.heard, args=(worker, result))
     thread.start()
     thread.join(0.5)
-    assert thread.is_alive() and service.trouble is not None and "full" in service.trouble
+    assert thread.is_alive()
+    assert service.trouble is not None
+    assert "full" in service.trouble
     with service._database.writing() as db:
         db.execute("PRAGMA max_page_count = 100000")
     thread.join(30)
     job = service.job(id)
-    assert service.trouble is None and job.result == result["result"]
+    assert service.trouble is None
+    assert job.result == result["result"]

@@ -20,6 +20,10 @@ export class ApiError extends Error {
   }
 }
 
+/** No answer, or only a proxy's that there is none. */
+export const isUnreachable = (error: unknown) =>
+  error instanceof ApiError && [0, 502, 504].includes(error.status);
+
 export function address(path: string, params?: Params): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params ?? {}))
@@ -88,6 +92,7 @@ export function sourceUrl(source: PictureSource): string {
   return source;
 }
 
-export const pictureUrl = (id: number, download = false) => address(`/pictures/${id}/file`, download ? { download: 1 } : {});
+export const pictureUrl = (id: number, download = false) =>
+  address(`/pictures/${id}/file`, download ? { download: 1 } : {});
 export const thumbnailUrl = (id: number) => `${ROOT}/pictures/${id}/thumbnail`;
 export const previewUrl = (job: string, step?: number) => address(`/jobs/${job}/preview`, { step });

@@ -2,7 +2,7 @@
 
 import type { QueryClient } from "@tanstack/react-query";
 import { create } from "zustand";
-import { address } from "./client";
+import { address, isUnreachable } from "./client";
 import type { Job, Jobs, Picture, Progress, Settings } from "./types";
 
 export interface PreviewNews {
@@ -22,15 +22,15 @@ const useLive = create<Live>(() => ({ connected: false, progress: {}, previews: 
 
 export const useConnected = () => useLive((live) => live.connected);
 /** The newest that was told of a running job; undefined before anything was. */
-export const useProgress = (job: string | null | undefined) => useLive((live) => (job ? live.progress[job] : undefined));
-export const usePreview = (job: string | null | undefined) => useLive((live) => (job ? live.previews[job] : undefined));
+export const useProgress = (job?: string | null) => useLive((live) => (job ? live.progress[job] : undefined));
+export const usePreview = (job?: string | null) => useLive((live) => (job ? live.previews[job] : undefined));
 
 /** How often lists are asked for again at most, in ms: a job of many pictures tells much. */
 const CALM = 400;
 /** How long the last preview of a job is kept, in ms: until every view has turned to the result. */
 const LAST_LOOK = 5000;
 
-/** Listens until the function it returns is called. The browser reconnects by itself, from the last event on. */
+/** Listens until the function it returns is called, and again from the last event on where the line broke. */
 export function listen(queries: QueryClient): () => void {
   const stale = new Set<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -47,6 +47,11 @@ export function listen(queries: QueryClient): () => void {
   let seen = false;
   let source: EventSource;
   let again: ReturnType<typeof setTimeout> | undefined;
+  const reopen = () => {
+    source.close();
+    useLive.setState({ connected: false });
+    again ??= setTimeout(open, 3000);
+  };
 
   const on = <T>(type: string, handle: (data: T) => void) =>
     source.addEventListener(type, (event: MessageEvent<string>) => {
@@ -55,6 +60,7 @@ export function listen(queries: QueryClient): () => void {
     });
 
   const open = () => {
+    again = undefined;
     source = new EventSource(address("/events", last ? { since: last } : {}));
     source.onopen = () => {
       // What was missed while nobody listened is asked for, whatever the server still remembers of it.
@@ -62,11 +68,7 @@ export function listen(queries: QueryClient): () => void {
       seen = true;
       useLive.setState({ connected: true });
     };
-    source.onerror = () => {
-      useLive.setState({ connected: false });
-      // The browser tries again by itself, unless the server answered with an error.
-      if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 3000);
-    };
+    source.onerror = reopen;
     on<Job>("job", (job) => {
       queries.setQueryData(["job", job.id], job);
       // Lists show it at once; where it stands in them, and what else moved, is asked for.
@@ -95,7 +97,14 @@ export function listen(queries: QueryClient): () => void {
   };
 
   open();
+  // A stream may hang without an end, such as behind a proxy; what else is asked notices.
+  const caches = [queries.getQueryCache(), queries.getMutationCache()].map((cache) =>
+    cache.subscribe((event) => {
+      if (event.type === "updated" && event.action.type === "error" && isUnreachable(event.action.error)) reopen();
+    }),
+  );
   return () => {
+    for (const leave of caches) leave();
     source.close();
     clearTimeout(timer);
     clearTimeout(again);

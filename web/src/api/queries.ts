@@ -42,6 +42,9 @@ export const useJob = (id: string | null | undefined) =>
     enabled: Boolean(id),
   });
 
+/** What this browser tab had painted, newest first; as far back as its strip of results goes. */
+export const useOwnPaintings = () => useJobs({ client: clientId(), kind: "generate", limit: 60 });
+
 export const useQueue = () =>
   useQuery({ queryKey: ["queue"], queryFn: ({ signal }) => api.get<Queue>("/queue", undefined, signal) });
 
@@ -59,7 +62,11 @@ export const useModels = (kind?: ModelKind) =>
   });
 
 export const useChoices = () =>
-  useQuery({ queryKey: ["choices"], queryFn: ({ signal }) => api.get<Choices>("/choices", undefined, signal), ...FIXED });
+  useQuery({
+    queryKey: ["choices"],
+    queryFn: ({ signal }) => api.get<Choices>("/choices", undefined, signal),
+    ...FIXED,
+  });
 
 export const useSchema = () =>
   useQuery({

@@ -329,10 +329,21 @@ export interface Preprocessor {
 
 export interface TrainingField {
   name: string;
-  type: string;
+  type: "boolean" | "integer" | "number" | "string" | "choice" | "list" | "object";
   default: unknown;
   description: string;
-  choices?: string[];
+  section: string;
+  choices: (string | number)[] | null;
+}
+
+export interface MergeMethod {
+  name: string;
+  label: string;
+  /** How many it takes. */
+  models: number;
+  /** Its default. */
+  multiplier: number;
+  about: string;
 }
 
 export interface Choices {
@@ -343,7 +354,7 @@ export interface Choices {
   faces: string[];
   preprocessors: Preprocessor[];
   axes: string[];
-  merge_methods: { name: string; models: number; about: string }[];
+  merge_methods: MergeMethod[];
   trainings: Record<string, TrainingField[]>;
   formats: PictureFormat[];
   privacies: string[];
@@ -368,7 +379,6 @@ export interface Settings {
   most_queued: number;
   lenient: boolean;
   language: string;
-  [more: string]: unknown;
 }
 
 export interface System {
@@ -376,12 +386,14 @@ export interface System {
   torch: string;
   python: string;
   platform: string;
-  devices: { name: string; kind: string; dtype: string; state: string; model: string | null }[];
-  memory: { ram: { free: number; total: number }; gpu: { free: number; total: number } | null };
+  devices: { name: string; kind: string; dtype: string | null; state: string; job: string | null; reason: string }[];
+  /** Bytes; of a GPU, by its name, how many it has. */
+  memory: { ram: { free: number | null; total: number | null }; gpu: Record<string, number> };
   data_dir: string;
   models_dir: string | null;
   uptime: number;
   cache: { loaded: { name: string; bytes: number }[]; bytes: number; budget: number };
+  disk: { total: number; used: number; free: number };
 }
 
 export interface Upload {

@@ -1,10 +1,11 @@
 import { useMergedRef, useElementSize } from "@mantine/hooks";
 import type Konva from "konva";
-import { type KeyboardEvent, type RefObject, useEffect, useRef } from "react";
+import { type KeyboardEvent, type RefObject, useEffect, useRef, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Group, Image, Layer, Rect, Stage } from "react-konva";
 import { useDraft } from "../state/draft";
 import classes from "./Board.module.css";
+import { extended } from "./geometry";
 import { Guides } from "./Guides";
 import { type LayerName, type Painting, tintOf } from "./painting";
 import { useCanvas } from "./state";
@@ -46,6 +47,7 @@ export function Board({ painting, area, tool, layer }: Props) {
     useView.setState({ fitted: true });
     fitView();
   }, [painting]);
+  useSyncExternalStore(painting.subscribe, () => painting.names.join()); // a layer that was loaded is to be seen
   // Strokes change the canvases in place, which React does not see
   useEffect(() => painting.subscribe(() => content.current?.batchDraw()), [painting]);
   useWheel(element);
@@ -62,12 +64,7 @@ export function Board({ painting, area, tool, layer }: Props) {
   }
 
   const { width: across, height: down } = painting.size;
-  const whole = {
-    x: -shown.left,
-    y: -shown.top,
-    width: across + shown.left + shown.right,
-    height: down + shown.top + shown.bottom,
-  };
+  const whole = { x: -shown.left, y: -shown.top, ...extended(painting.size, shown) };
   const names = painting.names.filter((name) => isSeen(name, area));
   return (
     <div

@@ -1,9 +1,10 @@
-import { Accordion, SegmentedControl, Select, SimpleGrid, Stack, Switch } from "@mantine/core";
+import { Accordion, Group, SegmentedControl, Select, SimpleGrid, Stack, Switch } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { GenerationRequest } from "../api/types";
 import { Field, Help } from "../components/Field";
 import { NumberField } from "../components/NumberField";
 import { useDraft } from "../state/draft";
+import classes from "./EditFields.module.css";
 
 type Draft = Partial<GenerationRequest>;
 
@@ -61,7 +62,10 @@ export function EditFields() {
         )}
       </SimpleGrid>
       {inpaints && (
-        <Accordion variant="default" chevronPosition="left">
+        <Accordion
+          chevronPosition="left"
+          classNames={{ control: classes.more, label: classes.moreLabel, content: classes.moreFields }}
+        >
           <Accordion.Item value="more">
             <Accordion.Control>{t("moreMask")}</Accordion.Control>
             <Accordion.Panel>
@@ -136,14 +140,13 @@ function Toggle({ name, preset }: { name: "mask_invert" | "mask_soft" | "match_c
   const { t } = useTranslation("canvas");
   const { request, set } = useDraft();
   return (
-    <Switch
-      label={
-        <>
-          {t(`${name}.label`)} <Help text={t(`${name}.help`)} />
-        </>
-      }
-      checked={request[name] ?? preset}
-      onChange={(event) => set({ [name]: event.currentTarget.checked === preset ? undefined : !preset })}
-    />
+    <Group gap={6}>
+      <Switch
+        label={t(`${name}.label`)}
+        checked={request[name] ?? preset}
+        onChange={(event) => set({ [name]: event.currentTarget.checked === preset ? undefined : !preset })}
+      />
+      <Help text={t(`${name}.help`)} />
+    </Group>
   );
 }

@@ -1,7 +1,7 @@
 import { Alert, Button, Group, NumberInput, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useDraft } from "../state/draft";
-import { type Margins, MOST_MARGIN, MULTIPLE, NO_MARGINS, type Size, snapMargin } from "./geometry";
+import { extended, type Margins, MOST_MARGIN, MULTIPLE, NO_MARGINS, type Size, snapMargin } from "./geometry";
 import { fitView, marginsOf, setMargins } from "./view";
 
 const SIDES = ["left", "right", "top", "bottom"] as const;
@@ -13,9 +13,10 @@ export function ExtendFields({ size }: { size: Size }) {
   const draft = useDraft();
   const margins = marginsOf(draft);
   const { width, height, inpaint_area } = draft.request;
-  const whole = { width: size.width + margins.left + margins.right, height: size.height + margins.top + margins.bottom };
+  const whole = extended(size, margins);
   const extends_ = SIDES.some((side) => margins[side] > 0);
-  const isResized = inpaint_area !== "masked" && ((width ?? whole.width) !== whole.width || (height ?? whole.height) !== whole.height);
+  const asked = { width: width ?? whole.width, height: height ?? whole.height };
+  const isResized = inpaint_area !== "masked" && (asked.width !== whole.width || asked.height !== whole.height);
 
   function change(side: keyof Margins, pixels: number): void {
     const along = side === "left" || side === "right" ? size.width : size.height;
@@ -44,7 +45,7 @@ export function ExtendFields({ size }: { size: Size }) {
         ))}
       </SimpleGrid>
       <Group justify="space-between">
-        <Text size="sm">{t("extend.result", whole)}</Text>
+        <Text size="sm">{t("extend.result", { ...whole })}</Text>
         {extends_ && (
           <Button variant="subtle" color="gray" size="compact-sm" onClick={() => (setMargins(NO_MARGINS), fitView())}>
             {t("extend.reset")}
@@ -54,8 +55,12 @@ export function ExtendFields({ size }: { size: Size }) {
       {extends_ && isResized && (
         <Alert variant="light" p="xs">
           <Group justify="space-between" gap="xs">
-            <Text size="sm">{t("extend.resized", { width: width ?? whole.width, height: height ?? whole.height })}</Text>
-            <Button size="compact-sm" variant="light" onClick={() => draft.set({ width: undefined, height: undefined })}>
+            <Text size="sm">{t("extend.resized", { ...asked })}</Text>
+            <Button
+              size="compact-sm"
+              variant="light"
+              onClick={() => draft.set({ width: undefined, height: undefined })}
+            >
               {t("extend.ownSize")}
             </Button>
           </Group>

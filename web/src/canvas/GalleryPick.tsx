@@ -18,7 +18,13 @@ const SHOWN = 48;
 export function GalleryPick({ opened, onClose, onPick }: Props) {
   const { t } = useTranslation("canvas");
   return (
-    <Modal opened={opened} onClose={onClose} title={t("pick.title")} size="xl" closeButtonProps={{ "aria-label": t("common:close") }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t("pick.title")}
+      size="xl"
+      closeButtonProps={{ "aria-label": t("common:close") }}
+    >
       <Pictures
         onPick={(picture) => {
           onPick(picture);

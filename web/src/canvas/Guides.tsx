@@ -1,5 +1,5 @@
 import { Circle, Line, Rect } from "react-konva";
-import { HANDLES, handlePlace, type Margins, type Point, type Size } from "./geometry";
+import { extended, handlePlace, HANDLES, type Margins, type Point, type Size } from "./geometry";
 import { type Area, type Tool, useTools } from "./tools";
 import type { useGestures } from "./useGestures";
 import { useView } from "./view";
@@ -20,26 +20,24 @@ export function Guides({ gestures, size, margins, area, tool }: Props) {
   const { size: brushSize, hardness, colour } = useTools();
   const { cursor, outline } = gestures;
   const pixel = 1 / scale;
-  const width = size.width + margins.left + margins.right;
-  const height = size.height + margins.top + margins.bottom;
   const painting = area !== "extend" && !gestures.panning;
   const isBrush = tool === "brush" || tool === "eraser";
   return (
     <>
       {area === "extend" && (
         <>
-          <Rect x={-margins.left} y={-margins.top} width={width} height={height} stroke={INK} strokeWidth={2 * pixel} />
+          <Rect x={-margins.left} y={-margins.top} {...extended(size, margins)} stroke={INK} strokeWidth={2 * pixel} />
           {HANDLES.map((handle) => {
             const place = handlePlace(handle, margins, size);
-            return <Circle key={handle.join()} {...place} radius={7 * pixel} fill="white" stroke={INK} strokeWidth={2 * pixel} />;
+            return <Knob key={handle.join()} at={place} pixel={pixel} radius={7} />;
           })}
         </>
       )}
       {outline?.kind === "rectangle" && <Dashed points={corners(outline.points)} closed pixel={pixel} />}
-      {outline?.kind === "lasso" && <Dashed points={cursor ? [...outline.points, cursor] : outline.points} pixel={pixel} />}
-      {outline?.kind === "lasso" && outline.points[0] && (
-        <Circle {...outline.points[0]} radius={5 * pixel} fill="white" stroke={INK} strokeWidth={2 * pixel} />
+      {outline?.kind === "lasso" && (
+        <Dashed points={cursor ? [...outline.points, cursor] : outline.points} pixel={pixel} />
       )}
+      {outline?.kind === "lasso" && outline.points[0] && <Knob at={outline.points[0]} pixel={pixel} radius={5} />}
       {painting && cursor && isBrush && <Ring at={cursor} radius={brushSize / 2} pixel={pixel} />}
       {painting && cursor && isBrush && hardness < 1 && (
         <Circle {...cursor} radius={(brushSize / 2) * hardness} stroke="white" strokeWidth={pixel} opacity={0.5} />
@@ -53,6 +51,11 @@ interface Drawn {
   at: Point;
   /** The length of a CSS pixel. */
   pixel: number;
+}
+
+/** Something to take hold of; its radius is in CSS pixels. */
+function Knob({ at, radius, pixel }: Drawn & { radius: number }) {
+  return <Circle {...at} radius={radius * pixel} fill="white" stroke={INK} strokeWidth={2 * pixel} />;
 }
 
 /** Light and dark, so that it is seen on any picture. */

@@ -39,8 +39,12 @@ export function ToolOptions({ area, tool }: { area: Area; tool: Tool }) {
           />
         )}
         {isBrush && <Option name="hardness" value={hardness} onChange={(value) => set({ hardness: value })} />}
-        {area === "sketch" && <Option name="opacity" value={opacity} min={0.05} onChange={(value) => set({ opacity: value })} />}
-        {showsMask && <Option name="overlay" value={overlay} min={0.1} onChange={(value) => set({ overlay: value })} />}
+        {area === "sketch" && (
+          <Option name="opacity" value={opacity} min={0.05} onChange={(value) => set({ opacity: value })} />
+        )}
+        {showsMask && (
+          <Option name="overlay" value={overlay} min={0.1} onChange={(value) => set({ overlay: value })} />
+        )}
       </Group>
       {area === "mask" && isBrush && hardness < 0.9 && !request.mask_soft && (
         <Text size="xs" c="dimmed">

@@ -55,10 +55,22 @@ export function Toolbar({ painting, area, tool, layer }: Props) {
           />
         ))}
       {layer && (
-        <Tip label={t("subtract")} shortcut="X" icon={IconLayersSubtract} pressed={subtract} onClick={() => set({ subtract: !subtract })} />
+        <Tip
+          label={t("subtract")}
+          shortcut="X"
+          icon={IconLayersSubtract}
+          pressed={subtract}
+          onClick={() => set({ subtract: !subtract })}
+        />
       )}
       {layer && <Divider orientation="vertical" mx={4} />}
-      <Tip label={t("undo")} shortcut="Ctrl+Z" icon={IconArrowBackUp} onClick={() => painting.undo()} disabled={!painting.canUndo} />
+      <Tip
+        label={t("undo")}
+        shortcut="Ctrl+Z"
+        icon={IconArrowBackUp}
+        onClick={() => painting.undo()}
+        disabled={!painting.canUndo}
+      />
       <Tip
         label={t("redo")}
         shortcut="Ctrl+Shift+Z"

@@ -57,14 +57,17 @@ export function distance(a: Point, b: Point): number {
   return Math.hypot(a.x - b.x, a.y - b.y);
 }
 
+export function extended({ width, height }: Size, { left, top, right, bottom }: Margins): Size {
+  return { width: width + left + right, height: height + top + bottom };
+}
+
 export function toPicture(view: View, screen: Point): Point {
   return { x: (screen.x - view.x) / view.scale, y: (screen.y - view.y) / view.scale };
 }
 
 /** The view in which all of the picture with its margins is seen, centred; small ones are not enlarged past `most`. */
 export function fit(picture: Size, margins: Margins, screen: Size, padding = 24, most = 4): View {
-  const width = picture.width + margins.left + margins.right;
-  const height = picture.height + margins.top + margins.bottom;
+  const { width, height } = extended(picture, margins);
   const room = { width: Math.max(1, screen.width - 2 * padding), height: Math.max(1, screen.height - 2 * padding) };
   const scale = clamp(Math.min(room.width / width, room.height / height, most), SMALLEST_SCALE, LARGEST_SCALE);
   return {

@@ -27,7 +27,13 @@ export interface Wanted {
 const NOTHING: Wanted = { picture: null, mask: null, regions: [] };
 const PAUSE = 400; // milliseconds after a stroke, in which the next one may begin
 
-let wanted = NOTHING;
+const NO_REGIONS: readonly RegionMask[] = [];
+
+function wanted(): Wanted {
+  const { init_image, mask_image, regions } = useDraft.getState().request;
+  return { picture: init_image ?? null, mask: mask_image ?? null, regions: regions ?? NO_REGIONS };
+}
+
 /** What the canvas shows, by the names in the draft. */
 let shown = NOTHING;
 /** The picture under the sketch. */
@@ -37,12 +43,11 @@ let pause: ReturnType<typeof setTimeout> | undefined;
 let line: Promise<void> = Promise.resolve();
 
 /** Show what the draft says. Costs nothing where it is shown already. Never rejects: the canvas tells its problems. */
-export function follow(next: Wanted): Promise<void> {
-  wanted = next;
+export function follow(): Promise<void> {
   return inLine(async () => {
-    if (wanted.picture !== shown.picture) await showPicture();
-    if (wanted.mask !== shown.mask) await showMask();
-    if (wanted.regions !== shown.regions) await showRegions();
+    if (wanted().picture !== shown.picture) await showPicture();
+    if (wanted().mask !== shown.mask) await showMask();
+    if (wanted().regions !== shown.regions) await showRegions();
   });
 }
 
@@ -59,7 +64,7 @@ export function settled(): Promise<void> {
 export function retry(): void {
   if (useCanvas.getState().problem?.key === "problem.saving") return save();
   shown = NOTHING;
-  void follow(wanted);
+  void follow();
 }
 
 /** As `settled`, where nobody waits: a failure is told on the canvas, and tried again after the next stroke. */
@@ -78,7 +83,7 @@ function tell(key: Problem["key"], error: unknown): void {
 }
 
 async function showPicture(): Promise<void> {
-  const { picture } = wanted;
+  const { picture } = wanted();
   edited.clear();
   shown = { ...shown, picture };
   base = null;
@@ -116,7 +121,7 @@ function layOut(image: HTMLImageElement | null): void {
 
 async function showMask(): Promise<void> {
   const { painting } = useCanvas.getState();
-  const { mask } = wanted;
+  const { mask } = wanted();
   shown = { ...shown, mask };
   edited.delete("mask");
   if (painting === null) return;
@@ -143,7 +148,7 @@ async function showMask(): Promise<void> {
 
 async function showRegions(): Promise<void> {
   const { painting } = useCanvas.getState();
-  const { regions } = wanted;
+  const { regions } = wanted();
   const before = new Map(shown.regions.map(({ part, image }) => [part, image]));
   shown = { ...shown, regions };
   if (painting === null) return;
@@ -204,22 +209,20 @@ function withoutSaving(problem: Problem | null): Problem | null {
 }
 
 async function saveMask(painting: Painting): Promise<void> {
-  if (wanted.mask !== shown.mask) return; // another was loaded meanwhile, and is shown next
+  if (wanted().mask !== shown.mask) return; // another was loaded meanwhile, and is shown next
   const mask = await uploadedMask(painting, "mask");
-  if (wanted.mask !== shown.mask) return;
+  if (wanted().mask !== shown.mask) return;
   shown = { ...shown, mask };
-  wanted = { ...wanted, mask };
   useDraft.getState().set({ mask_image: mask });
 }
 
 async function saveRegion(painting: Painting, part: number): Promise<void> {
   const image = await uploadedMask(painting, `region${part}`);
-  if (wanted.regions !== shown.regions) return;
+  if (wanted().regions !== shown.regions) return;
   const present = shown.regions.find((region) => region.part === part);
   const others = shown.regions.filter((region) => region.part !== part);
   const regions = image === null ? others : [...others, { ...present, part, image }].sort((a, b) => a.part - b.part);
   shown = { ...shown, regions };
-  wanted = { ...wanted, regions };
   useDraft.getState().set({ regions });
 }
 
@@ -232,7 +235,7 @@ async function uploadedMask(painting: Painting, layer: LayerName): Promise<strin
 
 async function saveSketch(painting: Painting): Promise<void> {
   const image = useCanvas.getState().base;
-  if (image === null || base === null || wanted.picture !== shown.picture) return;
+  if (image === null || base === null || wanted().picture !== shown.picture) return;
   let picture = base;
   if (!painting.isEmpty("sketch")) {
     const seen = painting.seen("sketch");
@@ -240,11 +243,10 @@ async function saveSketch(painting: Painting): Promise<void> {
       flattened([image, seen], painting.size).then(api.upload),
       flattened([seen], painting.size).then(api.upload),
     ]);
-    if (wanted.picture !== shown.picture) return;
+    if (wanted().picture !== shown.picture) return;
     picture = `upload:${whole.id}`;
     rememberSketch(picture, { base, colours: `upload:${colours.id}` });
   }
   shown = { ...shown, picture };
-  wanted = { ...wanted, picture };
   useDraft.getState().set({ init_image: picture });
 }

@@ -8,7 +8,7 @@ import { hexOf } from "./tools";
 /** Levels by which a channel may differ from the place that is filled. */
 const ALIKE = 32;
 
-/** Which places are filled together: in a mask those on the same side of its edge, in a picture those of like colour. */
+/** Which places are filled together: of a mask those on one side of its edge, of a picture those of like colour. */
 export function alikeAt(painting: Painting, layer: LayerName, start: Point): (place: number) => boolean {
   const { width } = painting.size;
   const from = Math.floor(start.y) * width + Math.floor(start.x);
@@ -18,8 +18,8 @@ export function alikeAt(painting: Painting, layer: LayerName, start: Point): (pl
     return (place) => (data[place] ?? 0) >= 128 === inside;
   }
   const pixels = pixelsOf(underSketch(painting), painting.size);
-  return (place) =>
-    [0, 1, 2].every((channel) => Math.abs((pixels[4 * place + channel] ?? 0) - (pixels[4 * from + channel] ?? 0)) <= ALIKE);
+  const level = (place: number, channel: number) => pixels[4 * place + channel] ?? 0;
+  return (place) => [0, 1, 2].every((channel) => Math.abs(level(place, channel) - level(from, channel)) <= ALIKE);
 }
 
 /** The colour that is seen there, as "#rrggbb"; null outside the picture. */

@@ -44,5 +44,6 @@ export function actionOf(event: KeyboardEvent, painting: Painting, tools: readon
 }
 
 export function isTyping(target: EventTarget): boolean {
-  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable], [role=slider]") !== null;
+  const typed = "input, textarea, select, [contenteditable], [role=slider]";
+  return target instanceof HTMLElement && target.closest(typed) !== null;
 }

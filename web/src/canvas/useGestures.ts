@@ -2,7 +2,17 @@
 import { type PointerEvent, useRef, useState } from "react";
 import { useDraft } from "../state/draft";
 import { coverFlood, coverPolygon, coverRectangle, coverSegment } from "./coverage";
-import { distance, dragFrame, type Handle, HANDLES, handlePlace, type Margins, pinch, type Point, toPicture } from "./geometry";
+import {
+  distance,
+  dragFrame,
+  type Handle,
+  handlePlace,
+  HANDLES,
+  type Margins,
+  pinch,
+  type Point,
+  toPicture,
+} from "./geometry";
 import type { LayerName, Painting } from "./painting";
 import type { Paint } from "./raster";
 import { alikeAt, colourAt } from "./sampling";
@@ -32,8 +42,8 @@ export function useGestures(painting: Painting, area: Area, tool: Tool, layer: L
   const pointers = useRef(new Map<number, Point>());
   const action = useRef<Action | null>(null);
   const [cursor, setCursor] = useState<Point | null>(null);
-  const [outline, setOutline] = useState<Outline | null>(null);
-  const [dragged, setDragged] = useState<Margins | null>(null);
+  const [outline, outlineNow, setOutline] = useLive<Outline | null>(null);
+  const [dragged, draggedNow, setDragged] = useLive<Margins | null>(null);
   const [spaceHeld, setSpaceHeld] = useState(false);
   const panning = spaceHeld || tool === "pan";
 
@@ -43,7 +53,8 @@ export function useGestures(painting: Painting, area: Area, tool: Tool, layer: L
   };
   const inPicture = (screen: Point) => toPicture(useView.getState().view, screen);
 
-  function closeOutline(subtract: boolean, points = outline?.points ?? []): void {
+  function closeOutline(subtract: boolean): void {
+    const points = outlineNow.current?.points ?? [];
     setOutline(null);
     action.current = null;
     if (layer === null || points.length < 3) return;
@@ -103,7 +114,7 @@ export function useGestures(painting: Painting, area: Area, tool: Tool, layer: L
       return { kind: "rectangle", from: point };
     }
     if (tool === "lasso") {
-      const points = outline?.points ?? [];
+      const points = outlineNow.current?.points ?? [];
       const first = points[0];
       if (first && points.length > 2 && distance(first, point) * useView.getState().view.scale < NEAR) {
         closeOutline(subtract);
@@ -143,7 +154,7 @@ export function useGestures(painting: Painting, area: Area, tool: Tool, layer: L
     } else if (now.kind === "rectangle") {
       setOutline({ kind: "rectangle", points: [now.from, inPicture(screen)] });
     } else if (now.kind === "lasso") {
-      const points = outline?.points ?? [];
+      const points = outlineNow.current?.points ?? [];
       const last = points.at(-1);
       const { scale } = useView.getState().view;
       // A hand is never quite still: a click is not yet a line
@@ -169,11 +180,11 @@ export function useGestures(painting: Painting, area: Area, tool: Tool, layer: L
       painting.paint(layer, paint, (all) => coverRectangle(all, now.from, inPicture(screen)));
     }
     // Drawn by hand it closes at once; set point by point it waits for the last one
-    if (now.kind === "lasso" && now.dragged && outline) closeOutline(isSubtracting(event.altKey));
+    if (now.kind === "lasso" && now.dragged) closeOutline(isSubtracting(event.altKey));
   }
 
   function finishFrame(now: Action | null): void {
-    if (now?.kind === "frame" && dragged) setMargins(dragged);
+    if (now?.kind === "frame" && draggedNow.current) setMargins(draggedNow.current);
     setDragged(null);
   }
 
@@ -193,6 +204,17 @@ export function useGestures(painting: Painting, area: Area, tool: Tool, layer: L
     abandon,
     handlers: { onPointerDown, onPointerMove, onPointerUp, onPointerCancel, onPointerLeave: () => setCursor(null) },
   };
+}
+
+/** State that handlers read as it is now: several moves of a pointer may come between two renderings. */
+function useLive<T>(first: T) {
+  const [value, setValue] = useState(first);
+  const now = useRef(first);
+  const set = (next: T) => {
+    now.current = next;
+    setValue(next);
+  };
+  return [value, now, set] as const;
 }
 
 function isSubtracting(altKey: boolean): boolean {

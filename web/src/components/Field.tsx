@@ -10,7 +10,7 @@ interface Props {
   /** Beside the label, such as a small button. */
   aside?: ReactNode;
   error?: ReactNode;
-  /** Of the control, where several elements stand here; without it the one child gets an id, so that the label names it. */
+  /** Of the control, where several elements stand here; without it the one child gets one, which the label names. */
   id?: string;
   children: ReactNode;
 }

@@ -1,5 +1,6 @@
 import { ScrollArea, UnstyledButton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { api, previewUrl } from "../api/client";
 import { usePreview } from "../api/events";
@@ -19,14 +20,23 @@ export function Filmstrip({ job, selected, onSelect }: Props) {
   const news = usePreview(job.id);
   const { data } = useQuery({
     queryKey: ["steps", job.id, news?.picture, news?.step],
-    queryFn: ({ signal }) => api.get<{ steps: number[] }>(`/jobs/${job.id}/steps`, undefined, signal),
+    queryFn: async ({ signal }) => ({
+      ...(await api.get<{ steps: number[] }>(`/jobs/${job.id}/steps`, undefined, signal)),
+      // Steps of the next picture have the same numbers: it is in their addresses, and stays with these steps.
+      picture: news?.picture ?? 0,
+    }),
     placeholderData: (before) => before,
     retry: false,
   });
   const steps = data?.steps ?? [];
+  const viewport = useRef<HTMLDivElement>(null);
+  const newest = steps.at(-1);
+  useEffect(() => {
+    if (selected === null) viewport.current?.scrollTo({ left: viewport.current.scrollWidth });
+  }, [newest, selected]);
   if (steps.length < 2) return null;
   return (
-    <ScrollArea type="auto" scrollbarSize={6} w="100%">
+    <ScrollArea type="auto" scrollbarSize={6} w="100%" viewportRef={viewport}>
       <div className={classes.strip} role="group" aria-label={t("filmstrip")}>
         {steps.map((step) => (
           <UnstyledButton
@@ -36,7 +46,7 @@ export function Filmstrip({ job, selected, onSelect }: Props) {
             aria-label={t("previewOfStep", { step })}
             onClick={() => onSelect(step === selected ? null : step)}
           >
-            <img src={`${previewUrl(job.id, step)}&of=${news?.picture ?? 0}`} alt="" loading="lazy" />
+            <img src={`${previewUrl(job.id, step)}&of=${data?.picture}`} alt="" loading="lazy" />
             <span>{step}</span>
           </UnstyledButton>
         ))}

@@ -20,10 +20,11 @@ interface Props {
 }
 
 /** A number, with a slider where it has a usual range. */
-export function NumberField({ label, help, aside, value, onChange, placeholder, slider, decimals = 0, ...rest }: Props) {
+export function NumberField({ label, help, aside, value, onChange, placeholder, slider, ...rest }: Props) {
   const id = useId();
   const shown = value ?? (Number(placeholder) || slider?.[0] || 0);
-  const change = (next: number | string) => onChange(next === "" || !Number.isFinite(Number(next)) ? null : Number(next));
+  const { decimals = 0, ...bounds } = rest;
+  const change = (next: number | string) => onChange(Number.isFinite(parseFloat(`${next}`)) ? Number(next) : null);
   const input = (
     <NumberInput
       id={id}
@@ -36,7 +37,7 @@ export function NumberField({ label, help, aside, value, onChange, placeholder, 
       size="sm"
       w={slider && 78}
       flex="none"
-      {...rest}
+      {...bounds}
     />
   );
   return (
@@ -53,7 +54,7 @@ export function NumberField({ label, help, aside, value, onChange, placeholder, 
             label={null}
             size="sm"
             color={value === null ? "gray" : undefined}
-            thumbProps={{ "aria-label": label }}
+            thumbLabel={label}
             disabled={rest.disabled}
           />
           {input}

@@ -43,12 +43,14 @@ export function JobProgress({ job }: { job: Job }) {
   const { t } = useTranslation();
   const progress = useProgress(job.id) ?? job.progress;
   const waiting = job.state === "queued" || job.state === "held";
-  const words = [
-    waiting && job.place ? t("placeInQueue", { count: job.place }) : t(`stage.${waiting ? "waiting" : progress.stage}`),
-    progress.pictures > 1 && `${t("picture")} ${progress.picture + 1}/${progress.pictures}`,
-    progress.stage === "working" && progress.steps && `${t("step")} ${progress.step}/${progress.steps}`,
-    progress.seconds_left !== null && t("timeLeft", { time: seconds(progress.seconds_left) }),
-  ].filter(Boolean);
+  const words = waiting
+    ? [job.place ? t("placeInQueue", { count: job.place }) : t(`state.${job.state}`)]
+    : [
+        t(`stage.${progress.stage}`),
+        progress.pictures > 1 && `${t("picture")} ${progress.picture + 1}/${progress.pictures}`,
+        progress.stage === "working" && progress.steps && `${t("step")} ${progress.step}/${progress.steps}`,
+        progress.seconds_left !== null && t("timeLeft", { time: seconds(progress.seconds_left) }),
+      ];
   return (
     <Box w="100%">
       <Bar
@@ -58,7 +60,7 @@ export function JobProgress({ job }: { job: Job }) {
         aria-label={t("progressOf", { title: job.title })}
       />
       <Text size="xs" c="dimmed" mt={4}>
-        {words.join(" · ")}
+        {words.filter(Boolean).join(" · ")}
       </Text>
     </Box>
   );

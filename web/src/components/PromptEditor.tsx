@@ -1,7 +1,7 @@
 import { Button, Paper, Text } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
-import { useId, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useId, useLayoutEffect, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
 import { useModels, useWildcards } from "../api/queries";
@@ -26,7 +26,7 @@ interface Props {
 }
 
 /** A text field for prompts: coloured by weight, and completing names. */
-export function PromptEditor({ label, value, onChange, placeholder, dialect = "a1111", rows = 3, tokens, onInspect, onStyle }: Props) {
+export function PromptEditor({ label, value, onChange, dialect = "a1111", rows = 3, tokens, onStyle, ...rest }: Props) {
   const { t } = useTranslation();
   const id = useId();
   const area = useRef<HTMLTextAreaElement>(null);
@@ -42,7 +42,8 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
 
   // React sets the text, and with it the caret to the end; where an edit wants it, it is set after that.
   useLayoutEffect(() => {
-    if (selection.current?.text === value) area.current?.setSelectionRange(selection.current.start, selection.current.end);
+    const edit = selection.current;
+    if (edit?.text === value) area.current?.setSelectionRange(edit.start, edit.end);
     selection.current = null;
   }, [value]);
 
@@ -74,7 +75,7 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
   };
 
   return (
-    <Field label={label} id={id} aside={tokens && <Counter {...tokens} onClick={onInspect} />}>
+    <Field label={label} id={id} aside={tokens && <Counter {...tokens} onClick={rest.onInspect} />}>
       <div className={classes.editor}>
         <pre className={classes.backdrop} aria-hidden style={{ minHeight: `calc(${rows} * 1.55 * 15px + 20px)` }}>
           {segments.map((segment, i) => (
@@ -89,7 +90,7 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
           className={classes.text}
           rows={rows}
           value={value}
-          placeholder={placeholder}
+          placeholder={rest.placeholder}
           spellCheck={false}
           aria-controls={shown ? `${id}-names` : undefined}
           aria-autocomplete="list"
@@ -103,7 +104,14 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
           onBlur={() => setCaret(null)}
         />
         {shown && (
-          <Paper id={`${id}-names`} className={classes.popup} shadow="md" withBorder role="listbox" aria-label={t("names")}>
+          <Paper
+            id={`${id}-names`}
+            className={classes.popup}
+            shadow="md"
+            withBorder
+            role="listbox"
+            aria-label={t("names")}
+          >
             {items.map((item, i) => (
               <div
                 key={`${item.kind}:${item.name}`}
@@ -129,7 +137,13 @@ export function PromptEditor({ label, value, onChange, placeholder, dialect = "a
 function Counter({ used, room, onClick }: { used: number; room: number; onClick?: () => void }) {
   const { t } = useTranslation();
   return (
-    <Button variant="subtle" color="gray" size="compact-xs" onClick={onClick} aria-label={t("tokensOf", { used, room })}>
+    <Button
+      variant="subtle"
+      color="gray"
+      size="compact-xs"
+      onClick={onClick}
+      aria-label={t("tokensOf", { used, room })}
+    >
       {used}/{room}
     </Button>
   );
@@ -138,8 +152,9 @@ function Counter({ used, room, onClick }: { used: number; room: number; onClick?
 function Run({ text, kind, weight, wrong }: Segment) {
   const colour = kind !== "text" ? classes[kind] : weight > 1 ? classes.stronger : weight < 1 ? classes.weaker : "";
   const amount = `${Math.min(65, 12 + 60 * Math.abs(Math.log(Math.max(weight, 0.1))))}%`;
+  const style = { "--amount": amount } as CSSProperties; // its type knows no variables
   return (
-    <span className={`${colour ?? ""} ${wrong ? (classes.wrong ?? "") : ""}`} style={{ "--amount": amount } as React.CSSProperties}>
+    <span className={[colour, wrong && classes.wrong].filter(Boolean).join(" ")} style={style}>
       {text}
     </span>
   );

@@ -6,7 +6,8 @@ export function seconds(value: number): string {
   if (value < 10 && value > 0) return `${value < 1 ? value.toFixed(1) : Math.max(1, whole)} s`;
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
-  return `${Math.floor(whole / 3600)} h${Math.floor((whole % 3600) / 60) ? ` ${Math.floor((whole % 3600) / 60)} min` : ""}`;
+  const minutes = Math.floor((whole % 3600) / 60);
+  return `${Math.floor(whole / 3600)} h${minutes ? ` ${minutes} min` : ""}`;
 }
 
 /** 345_000_000 -> "0.3 GB", with powers of ten as disks have them. */

@@ -1,10 +1,10 @@
 import { notifications } from "@mantine/notifications";
-import { ApiError } from "../api/client";
+import { isUnreachable } from "../api/client";
 import i18n from "../i18n";
 
 /** What went wrong, in the server's own line; or that there is no server. */
 export function explain(error: unknown): string {
-  if (error instanceof ApiError && error.status === 0) return i18n.t("unreachable");
+  if (isUnreachable(error)) return i18n.t("unreachable");
   return error instanceof Error ? error.message : String(error);
 }
 

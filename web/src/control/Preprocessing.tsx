@@ -66,7 +66,12 @@ export function Preprocessing({ unit, onChange, models, preprocessors }: UnitPro
       {unit.image && !isIdentity(current) && <ProcessedPicture unit={unit} />}
       {current === "inpaint" && (
         <Field label={t("mask.label")} help={t("mask.help")}>
-          <PicturePlace value={unit.mask ?? null} onChange={(mask) => onChange({ ...unit, mask })} label={t("mask.place")} height={80} />
+          <PicturePlace
+            value={unit.mask ?? null}
+            onChange={(mask) => onChange({ ...unit, mask })}
+            label={t("mask.place")}
+            height={80}
+          />
         </Field>
       )}
     </Stack>

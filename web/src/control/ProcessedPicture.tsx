@@ -13,7 +13,8 @@ const PAUSE = 300; // milliseconds after a slider was moved
 export function ProcessedPicture({ unit }: { unit: ControlUnit }) {
   const { t } = useTranslation("control");
   const { preprocessor, image, threshold_a = null, threshold_b = null, resolution = null } = unit;
-  const [asked] = useDebouncedValue(JSON.stringify({ preprocessor, image, threshold_a, threshold_b, resolution }), PAUSE);
+  const question = JSON.stringify({ preprocessor, image, threshold_a, threshold_b, resolution });
+  const [asked] = useDebouncedValue(question, PAUSE);
   const { data, error, isFetching } = useQuery({
     queryKey: ["preprocess", asked],
     queryFn: ({ signal }) => api.blob("/preprocess", JSON.parse(asked), signal),

@@ -37,7 +37,13 @@ export default function ControlUnits() {
           onRemove={() => write(units.filter((_, j) => j !== i))}
         />
       ))}
-      <Button variant="light" size="compact-sm" leftSection={<IconPlus size={16} aria-hidden />} onClick={add} style={{ alignSelf: "start" }}>
+      <Button
+        variant="light"
+        size="compact-sm"
+        leftSection={<IconPlus size={16} aria-hidden />}
+        onClick={add}
+        style={{ alignSelf: "start" }}
+      >
         {t("add")}
       </Button>
     </Stack>

@@ -14,8 +14,9 @@ export function newUnit(models: readonly string[], preprocessors: readonly strin
 /** The unit with another model; its preprocessor follows where the model's name says what it reads. */
 export function withModel(unit: ControlUnit, model: string, preprocessors: readonly string[]): ControlUnit {
   const preprocessor = model === REFERENCE ? "none" : (suggested(model, preprocessors) ?? unit.preprocessor);
-  const changed = preprocessor !== unit.preprocessor;
-  return { ...unit, model, preprocessor, model_hash: undefined, ...(changed && { threshold_a: null, threshold_b: null }) };
+  // Thresholds are those of the preprocessor
+  const thresholds = preprocessor === unit.preprocessor ? {} : { threshold_a: null, threshold_b: null };
+  return { ...unit, model, preprocessor, model_hash: undefined, ...thresholds };
 }
 
 /** The preprocessor that a model's name speaks of, such as "canny" in "control_v11p_sd15_canny". */

@@ -16,6 +16,7 @@ import type { PictureSource } from "../api/types";
 import { explain, notifyError } from "../components/notify";
 import { useNavigation } from "../state/navigation";
 import { useSend } from "../viewer/send";
+import { useReturnFocus } from "../viewer/useReturnFocus";
 import classes from "./Drop.module.css";
 import { FilePicture } from "./FilePicture";
 import type { Dropped } from "./index";
@@ -29,6 +30,7 @@ interface DropDialogProps {
 /** What a dropped picture or a pasted text says, and what to do with it. */
 export default function DropDialog({ dropped, onClose }: DropDialogProps) {
   const { t } = useTranslation("info");
+  useReturnFocus();
   const { go } = useNavigation();
   const send = useSend();
   const file = "file" in dropped ? dropped.file : null;
@@ -52,7 +54,14 @@ export default function DropDialog({ dropped, onClose }: DropDialogProps) {
   const request = found?.request;
 
   return (
-    <Modal opened onClose={onClose} title={t(file ? "drop.picture" : "drop.text")} size="lg" zIndex={450}>
+    <Modal
+      opened
+      onClose={onClose}
+      title={t(file ? "drop.picture" : "drop.text")}
+      closeButtonProps={{ "aria-label": t("common:close") }}
+      size="lg"
+      zIndex={450}
+    >
       <Group align="flex-start" wrap="nowrap" mb="md">
         {file && <FilePicture file={file} className={classes.picture} />}
         <Stack gap={4} miw={0}>

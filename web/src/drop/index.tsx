@@ -11,7 +11,7 @@ const DropDialog = lazy(() => import("./DropDialog"));
 /** What was dropped or pasted; `back` puts a text where it would have gone without us. */
 export type Dropped = { file: File } | { text: string; back?: () => void };
 
-/** Pictures and parameter texts may be dropped and pasted anywhere on the page; a place with a use of its own goes first. */
+/** Pictures and parameter texts may be dropped and pasted anywhere; a place with a use of its own goes first. */
 export function GlobalDrop() {
   const { t } = useTranslation("info");
   const [over, setOver] = useState(false);

@@ -14,9 +14,10 @@ export function QueueBadge() {
   const progress = useProgress(running?.id) ?? running?.progress;
   if (!queue) return null;
   const many = queue.running.length + queue.total;
+  const percent = 100 * (progress?.done ?? 0);
   const words = many === 0 ? t("queueEmpty") : t("queueCount", { count: many });
   const icon = running ? (
-    <RingProgress size={22} thickness={3} sections={[{ value: 100 * (progress?.done ?? 0), color: "ink" }]} aria-hidden />
+    <RingProgress size={22} thickness={3} sections={[{ value: percent, color: "ink" }]} aria-hidden />
   ) : queue.paused ? (
     <IconPlayerPause size={18} aria-hidden />
   ) : (
@@ -24,7 +25,14 @@ export function QueueBadge() {
   );
   return (
     <Tooltip label={running ? `${words} · ${running.title}` : words} maw={360} multiline>
-      <Button variant="subtle" color="gray" size="compact-md" leftSection={icon} onClick={() => go("queue")} aria-label={words}>
+      <Button
+        variant="subtle"
+        color="gray"
+        size="compact-md"
+        leftSection={icon}
+        onClick={() => go("queue")}
+        aria-label={words}
+      >
         {many}
       </Button>
     </Tooltip>

@@ -5,7 +5,9 @@ import type { Kept } from "./draft";
 
 type Field = keyof GenerationRequest;
 
-const OF_PICTURE: Field[] = ["init_image", "strength", "step_rule", "resize_mode", "noise_multiplier", "extra_noise", "image_guidance_scale"];
+const OF_PICTURE: Field[] = [
+  "init_image", "strength", "step_rule", "resize_mode", "noise_multiplier", "extra_noise", "image_guidance_scale",
+];
 const OF_MASK: Field[] = [
   "mask_image", "mask_blur", "mask_invert", "mask_soft", "mask_grow", "mask_strength", "masked_content",
   "inpaint_area", "inpaint_padding", "match_colors", "outpaint_left", "outpaint_right", "outpaint_top",
@@ -22,7 +24,8 @@ const LEFT_OUT: Record<Mode, Field[]> = {
 export function specOf({ request, mode, styles, variants, format }: Kept): GenerateSpec {
   const sent = { ...request, prompt: request.prompt ?? "" };
   for (const field of LEFT_OUT[mode]) delete sent[field];
-  if (sent.controls) sent.controls = sent.controls.filter((unit) => unit.enabled !== false && unit.image).map(withoutSwitch);
+  const controls = sent.controls?.filter((unit) => unit.enabled !== false && unit.image);
+  if (controls) sent.controls = controls.map(withoutSwitch);
   return { kind: "generate", request: sent, styles, variants, format };
 }
 

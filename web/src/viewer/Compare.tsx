@@ -5,15 +5,17 @@ import { useTranslation } from "react-i18next";
 import { pictureUrl } from "../api/client";
 import type { Picture } from "../api/types";
 import { CompareStage, type ComparedPicture } from "./CompareStage";
-import { differences } from "./fields";
+import { type Difference, differences } from "./fields";
 import { openCompare, useViewer } from "./state";
 import { Tool } from "./Toolbar";
+import { useReturnFocus } from "./useReturnFocus";
 import classes from "./Viewer.module.css";
 
 /** Two pictures with a divider between them, and the settings in which they differ. */
 export default function Compare({ pair: [left, right] }: { pair: [Picture, Picture] }) {
   const { t } = useTranslation("viewer");
   const { close } = useViewer();
+  useReturnFocus();
   const different = useMemo(() => differences(left.request ?? {}, right.request ?? {}, t), [left, right, t]);
   return (
     <Modal.Root opened onClose={close} fullScreen transitionProps={{ duration: 0 }}>
@@ -23,7 +25,11 @@ export default function Compare({ pair: [left, right] }: { pair: [Picture, Pictu
             <Text component="h2" size="sm" fw={600} className={classes.heading}>
               {t("pair.title")}
             </Text>
-            <Tool label={t("pair.swap")} onClick={() => openCompare(right, left)} icon={<IconArrowsExchange size={20} />} />
+            <Tool
+              label={t("pair.swap")}
+              onClick={() => openCompare(right, left)}
+              icon={<IconArrowsExchange size={20} />}
+            />
             <Tool label={t("common:close")} shortcut="Esc" onClick={close} icon={<IconX size={20} />} />
           </header>
           <div className={classes.body}>
@@ -38,7 +44,7 @@ export default function Compare({ pair: [left, right] }: { pair: [Picture, Pictu
   );
 }
 
-function Differences({ rows }: { rows: ReturnType<typeof differences> }) {
+function Differences({ rows }: { rows: Difference[] }) {
   const { t } = useTranslation("viewer");
   return (
     <aside className={classes.details} aria-label={t("pair.differences")} tabIndex={0}>
@@ -57,8 +63,8 @@ function Differences({ rows }: { rows: ReturnType<typeof differences> }) {
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            {rows.map(({ label, left, right }) => (
-              <Table.Tr key={label}>
+            {rows.map(({ key, label, left, right }) => (
+              <Table.Tr key={key}>
                 <Table.Td c="dimmed">{label}</Table.Td>
                 <Table.Td className={classes.text}>{left || t("pair.unsaid")}</Table.Td>
                 <Table.Td className={classes.text}>{right || t("pair.unsaid")}</Table.Td>

@@ -14,13 +14,16 @@ export function ConfirmDelete({ pictures, onClose, onDeleted }: ConfirmDeletePro
   const { t } = useTranslation("viewer");
   const remove = useDeletePictures();
   const count = pictures.length;
-  const confirm = () =>
-    remove.mutate(pictures, {
-      onSuccess: onDeleted,
-      onSettled: onClose,
-    });
+  const confirm = () => remove.mutate(pictures, { onSuccess: onDeleted, onSettled: onClose });
   return (
-    <Modal opened={count > 0} onClose={onClose} title={t("deleteTitle", { count })} centered zIndex={400}>
+    <Modal
+      opened={count > 0}
+      onClose={onClose}
+      title={t("deleteTitle", { count })}
+      closeButtonProps={{ "aria-label": t("common:close") }}
+      centered
+      zIndex={400}
+    >
       <Text size="sm">{t("deleteText", { count })}</Text>
       <Group justify="flex-end" mt="lg">
         <Button variant="default" onClick={onClose}>

@@ -41,7 +41,14 @@ export function CopyMenu({ picture }: { picture: Picture }) {
           </Menu.Item>
         ))}
       </Menu.Dropdown>
-      <Modal opened={uncopied !== null} onClose={() => setUncopied(null)} title={t("as.title")} zIndex={400} size="lg">
+      <Modal
+        opened={uncopied !== null}
+        onClose={() => setUncopied(null)}
+        title={t("as.title")}
+        closeButtonProps={{ "aria-label": t("common:close") }}
+        zIndex={400}
+        size="lg"
+      >
         <Textarea
           label={t("copyFailed")}
           value={uncopied ?? ""}

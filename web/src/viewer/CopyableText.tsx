@@ -24,7 +24,12 @@ export function CopyableText({ label, text }: { label: string; text: string }) {
           {label}
         </Text>
         <Tooltip label={t(copied ? "common:copied" : "common:copy")}>
-          <ActionIcon variant="subtle" color="gray" aria-label={`${t("common:copy")}: ${label}`} onClick={() => void copy()}>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label={`${t("common:copy")}: ${label}`}
+            onClick={() => void copy()}
+          >
             {copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
           </ActionIcon>
         </Tooltip>

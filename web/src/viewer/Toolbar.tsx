@@ -1,4 +1,4 @@
-import { ActionIcon, type ActionIconProps, Group, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Group, Text, Tooltip } from "@mantine/core";
 import {
   IconColumns2,
   IconDownload,
@@ -41,15 +41,24 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
           {picture.prompt || picture.filename}
         </Text>
         <Text size="xs" c="dimmed" aria-live="polite">
-          {t("position", { index: position + 1, count })} · {t("size", { width: picture.width, height: picture.height })} · {t("zoomLevel", zoom)}
+          {t("position", { index: position + 1, count })} ·{" "}
+          {t("size", { width: picture.width, height: picture.height })}
+          <span className={classes.wide}> · {t("zoomLevel", { percent: zoom.percent })}</span>
         </Text>
       </div>
       <Group gap={4} wrap="nowrap" className={classes.wide}>
         <Tool label={t("zoomOut")} shortcut="-" onClick={zoom.zoomOut} icon={<IconZoomOut size={20} />} />
         <Tool label={t("fit")} shortcut="0" onClick={zoom.fit} icon={<IconMaximize size={20} />} />
         <Tool label={t("zoomIn")} shortcut="+" onClick={zoom.zoomIn} icon={<IconZoomIn size={20} />} />
-        {next && <Tool label={t("compare")} onClick={() => openCompare(picture, next)} icon={<IconColumns2 size={20} />} />}
-        <Tool label={t("download")} shortcut="D" onClick={() => downloadPicture(picture)} icon={<IconDownload size={20} />} />
+        {next && (
+          <Tool label={t("compare")} onClick={() => openCompare(picture, next)} icon={<IconColumns2 size={20} />} />
+        )}
+        <Tool
+          label={t("download")}
+          shortcut="D"
+          onClick={() => downloadPicture(picture)}
+          icon={<IconDownload size={20} />}
+        />
         <Tool label={t("common:delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash size={20} />} />
       </Group>
       <Group gap={4} wrap="nowrap">
@@ -75,7 +84,7 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
   );
 }
 
-interface ToolProps extends ActionIconProps {
+interface ToolProps {
   label: string;
   icon: ReactNode;
   shortcut?: string;

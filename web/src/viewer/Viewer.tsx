@@ -11,16 +11,19 @@ import { isTyping } from "./keys";
 import { downloadPicture, useToggleFavourite } from "./pictures";
 import { useViewer } from "./state";
 import { Toolbar } from "./Toolbar";
+import { useReturnFocus } from "./useReturnFocus";
 import { useZoomPan } from "./useZoomPan";
 import classes from "./Viewer.module.css";
 
 /** A picture on the whole screen, with its story beside it. */
 export default function Viewer() {
+  const { t } = useTranslation("viewer");
   const { pictures, index, close } = useViewer();
+  useReturnFocus();
   const picture = index === null ? undefined : pictures[index];
   return (
     <Modal.Root opened onClose={close} fullScreen transitionProps={{ duration: 0 }}>
-      <Modal.Content className={classes.content} radius={0}>
+      <Modal.Content className={classes.content} radius={0} aria-label={t("title")}>
         {picture && <Shown picture={picture} />}
       </Modal.Content>
     </Modal.Root>
@@ -68,15 +71,24 @@ function Shown({ picture }: { picture: Picture }) {
 
   return (
     <div className={classes.screen}>
-      <Toolbar picture={picture} position={place} count={pictures.length} zoom={zoom} onDelete={() => setDeleting(true)} />
+      <Toolbar
+        picture={picture}
+        position={place}
+        count={pictures.length}
+        zoom={zoom}
+        onDelete={() => setDeleting(true)}
+      />
       <div className={classes.body}>
         <div className={classes.stageBox}>
           <div className={classes.stage} {...zoom.stageProps}>
-            <img src={pictureUrl(picture.id)} alt={picture.prompt || picture.filename} style={zoom.style} draggable={false} />
+            <img
+              src={pictureUrl(picture.id)}
+              alt={picture.prompt || picture.filename}
+              style={zoom.style}
+              draggable={false}
+            />
           </div>
-          {place > 0 && (
-            <Turn label={t("previous")} side="left" onClick={() => go(place - 1)} />
-          )}
+          {place > 0 && <Turn label={t("previous")} side="left" onClick={() => go(place - 1)} />}
           {place < pictures.length - 1 && <Turn label={t("next")} side="right" onClick={() => go(place + 1)} />}
         </div>
         {showDetails && <Details picture={picture} />}

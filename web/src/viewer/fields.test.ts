@@ -37,9 +37,9 @@ describe("fields", () => {
   it("finds what is different, on either side alone too", () => {
     const found = differences({ steps: 20, seed: 1, clip_skip: 2 }, { steps: 30, seed: 1, tiling: "x" }, i18next.t);
     expect(found).toEqual([
-      { label: "Steps", left: "20", right: "30" },
-      { label: "CLIP skip", left: "2", right: "" },
-      { label: "Repeats seamlessly", left: "", right: "horizontally" },
+      { key: "steps", label: "Steps", left: "20", right: "30" },
+      { key: "clip_skip", label: "CLIP skip", left: "2", right: "" },
+      { key: "tiling", label: "Repeats seamlessly", left: "", right: "horizontally" },
     ]);
   });
 

@@ -8,12 +8,20 @@ export interface Row {
   value: string;
 }
 
+export interface Difference {
+  key: string;
+  label: string;
+  left: string;
+  right: string;
+}
+
 type Fields = Record<string, unknown>;
 
 /** The fields whose values are words of ours; all others are shown as they were written. */
-const WORDED = new Set(
-  "emphasis lora_application tiling step_rule resize_mode masked_content inpaint_area noise_source mode method".split(" "),
-);
+const WORDED = new Set([
+  "emphasis", "lora_application", "tiling", "step_rule", "resize_mode", "masked_content", "inpaint_area",
+  "noise_source", "mode", "method",
+]);
 
 const FREE = new Set(["sampler_options", "network_hashes", "a1111_hashes"]);
 
@@ -23,13 +31,13 @@ export function describeRequest(request: Fields, t: TFunction): Row[] {
 }
 
 /** The settings in which two requests are not the same; a side that does not say it has an empty value. */
-export function differences(left: Fields, right: Fields, t: TFunction): { label: string; left: string; right: string }[] {
-  const [before, after] = [left, right].map((request) => new Map(describeRequest(request, t).map((row) => [row.key, row])));
-  if (!before || !after) return [];
+export function differences(left: Fields, right: Fields, t: TFunction): Difference[] {
+  const byKey = (request: Fields) => new Map(describeRequest(request, t).map((row) => [row.key, row]));
+  const [before, after] = [byKey(left), byKey(right)] as const;
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((key) => {
     const [a, b] = [before.get(key), after.get(key)];
     if (a?.value === b?.value) return [];
-    return [{ label: (a ?? b)?.label ?? key, left: a?.value ?? "", right: b?.value ?? "" }];
+    return [{ key, label: (a ?? b)?.label ?? key, left: a?.value ?? "", right: b?.value ?? "" }];
   });
 }
 

@@ -43,7 +43,8 @@ export function download(url: string, filename = ""): void {
   link.click();
 }
 
-export const downloadPicture = (picture: Picture) => download(pictureUrl(picture.id, true), picture.filename);
+export const downloadPicture = ({ id, filename }: Picture) =>
+  download(pictureUrl(id, true), filename.split("/").at(-1));
 
 export type TextFormat = "cli" | "curl" | "json" | "a1111";
 

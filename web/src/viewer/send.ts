@@ -1,6 +1,7 @@
 import { useTranslation } from "react-i18next";
 import type { ControlUnit, GenerationRequest, PictureSource } from "../api/types";
 import { notify } from "../components/notify";
+import { REFERENCE } from "../control/units";
 import { useDraft } from "../state/draft";
 import { useNavigation } from "../state/navigation";
 import { loadable } from "./loadable";
@@ -38,7 +39,7 @@ export function useSend() {
     },
     control: (picture: PictureSource) => {
       const draft = useDraft.getState();
-      const unit: ControlUnit = { model: "reference_only", image: picture };
+      const unit: ControlUnit = { model: REFERENCE, image: picture };
       draft.set({ controls: [...(draft.request.controls ?? []), unit] });
       leave("paint");
     },

@@ -2,6 +2,7 @@
 
 app        the application for a service
 errors     the one shape of errors, and which status each has
+access     what all endpoints share
 bodies     how much a client may send
 sse        the service's events for any number of clients at once
 page       the built page's files

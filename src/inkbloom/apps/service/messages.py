@@ -56,7 +56,8 @@ class Run(TypedDict):
     """A folder for what is kept between two attempts at the job. The server removes it when the job has ended; the
     worker leaves tapes there only of pictures that are not finished."""
     done: list[int]
-    """Pictures that are saved already, by their index; they are not made again, nor told."""
+    """Pictures that are saved already, by their index; they are not made again, nor told. Samples and the drawn grid
+    of a plot are made whenever their turn comes."""
     skip: list[int]
     """Pictures that are left out, by their index."""
     picture: NotRequired[str]
@@ -64,9 +65,9 @@ class Run(TypedDict):
 
 
 class Cancel(TypedDict):
-    """Stop a job within one step; or leave out one of its pictures, finished or not begun or at work.
+    """Stop a job within one step, or leave out one of its pictures, be it at work or not begun; what is saved stays.
 
-    What is saved stays. A whole job answers `Cancelled`, and a worker that has not begun it or knows it not is silent.
+    A whole job answers `Cancelled`, when its turn comes where it has not begun; of an unknown one nothing is said.
     """
 
     do: Literal["cancel"]
@@ -150,7 +151,13 @@ class Saved(TypedDict):
 
 
 class Resulted(TypedDict):
-    """What came of a job beside pictures; before its `Done`."""
+    """What came of a job beside pictures; before its `Done`, and what is told last holds.
+
+    plot, before the first picture: {axes: [{name, values}], cells: [{place: [x, y, z], index}]}. merge: {model, files},
+    compared: {blocks: [{block, tensors, distance, cosine}]}, None for what is infinite or undefined. train, at the
+    beginning and the end: {files, log, sample_prompts, sample_every}; sample i of step s has the index s / sample_every
+    * len(sample_prompts) + i. verify: {same, explanation, notes}.
+    """
 
     tell: Literal["result"]
     job: str

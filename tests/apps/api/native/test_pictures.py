@@ -111,6 +111,8 @@ def test_what_a_text_tells(running: TestClient, text: str, prompt: str, seed: in
         ({"json": {"text": '{"prompt": "a", "steps": 0}'}}, "steps 0: must be"),
         ({"json": {"text": "[" * 100_000}}, None),
         ({"json": {}}, "give a text or a picture"),
+        ({"json": {"text": 0}}, "text 0: must be a valid string"),
+        ({"json": {"texts": "a"}}, 'Unknown field "texts"'),
         ({"json": {"text": "a", "picture": "picture:1"}}, "give a text or a picture"),
         ({"json": {"picture": "/etc/passwd"}}, '"/etc/passwd" is no picture of this server'),
         ({"content": b""}, "there is no picture in the body"),

@@ -3,6 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from inkbloom.apps.service.worker import loop
+from inkbloom.core.errors import OutputError
 
 from .conftest import Office, told
 
@@ -35,16 +41,16 @@ def test_models_are_loaded_and_dropped_when_asked(new_office: Callable[..., Offi
     assert "film" in heard[-1]["warnings"][0]
 
 
-def test_a_second_worker_waits_for_the_first(new_office: Callable[..., Office], models_dir, tmp_path) -> None:
-    first = new_office()
-    second = Office(tmp_path, models_dir)
-    assert not second.connection.poll(15)
-    first.kill()
-    assert second.hear()["tell"] == "ready"
-    second.close()
+def test_a_device_has_one_worker_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "PATIENCE", 0.0)
+    refused = pytest.raises(OutputError, match=r'^Another worker has the device "cpu" \(')
+    with loop.alone(tmp_path, "cuda:0"), loop.alone(tmp_path, "cpu"), refused, loop.alone(tmp_path, "cpu"):
+        pass
+    with loop.alone(tmp_path, "cpu"):
+        pass
 
 
-def test_a_worker_without_its_device_says_so(models_dir, tmp_path) -> None:
+def test_a_worker_without_its_device_says_so(models_dir: Path, tmp_path: Path) -> None:
     office = Office(tmp_path, models_dir, device="cuda:9")
     heard = office.hear()
     assert (heard["tell"], heard["job"], heard["type"]) == ("failed", "", "RequestError")

@@ -1,5 +1,6 @@
 """Plots by a worker."""
 
+from pathlib import Path
 from typing import Any
 
 from inkbloom import StableDiffusion
@@ -10,7 +11,7 @@ from .test_painting import pixels
 DOG: dict[str, Any] = {"prompt": "a dog", "width": 64, "height": 64, "steps": 2, "seed": 3, "model": "tiny"}
 
 
-def test_cells_and_grid(office: Office, tiny_file) -> None:
+def test_cells_and_grid(office: Office, tiny_file: Path) -> None:
     spec = {"kind": "plot", "request": DOG, "x": "Steps: 1, 2", "y": "Prompt S/R: dog, cat", "margin": 4}
     run = office.order(spec)
     office.connection.send(run)

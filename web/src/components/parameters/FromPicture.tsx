@@ -7,7 +7,9 @@ export function FromPicture() {
   const card = useModelCard();
   return (
     <>
-      {card?.purpose === "instruct" && <RequestNumber name="image_guidance_scale" slider={[0, 4]} step={0.05} decimals={2} />}
+      {card?.purpose === "instruct" && (
+        <RequestNumber name="image_guidance_scale" slider={[0, 4]} step={0.05} decimals={2} />
+      )}
       <RequestSelect name="step_rule" />
       <RequestNumber name="noise_multiplier" slider={[0, 2]} step={0.05} decimals={3} />
       <RequestNumber name="extra_noise" slider={[0, 1]} step={0.05} decimals={3} />

@@ -6,14 +6,15 @@ import { usePreferences } from "../../state/preferences";
 import classes from "./Group.module.css";
 
 interface Props {
-  /** Its key under paint:group, and in the preferences. */
+  /** Its key in the preferences, and under paint:group where it has no label. */
   name: string;
+  label?: string;
   /** Something in it is switched on, which is to be seen while it is closed. */
   active?: boolean;
   children: ReactNode;
 }
 
-export function Group({ name, active = false, children }: Props) {
+export function Group({ name, label, active = false, children }: Props) {
   const { t } = useTranslation("paint");
   const id = useId();
   const open = usePreferences((preferences) => preferences.open.includes(name));
@@ -23,7 +24,7 @@ export function Group({ name, active = false, children }: Props) {
       <UnstyledButton className={classes.head} aria-expanded={open} aria-controls={id} onClick={() => toggle(name)}>
         <IconChevronRight className={classes.arrow} size={16} aria-hidden />
         <Text span fw={600} fz="sm">
-          {t(`group.${name}`)}
+          {label ?? t(`group.${name}`)}
         </Text>
         {active && !open && (
           <Text span fz="xs" c="ink" ml="auto">

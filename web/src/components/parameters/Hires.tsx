@@ -26,7 +26,13 @@ export function Hires() {
       {hires && (
         <>
           <PartNumber part="hires" name="scale" slider={[1, 4]} step={0.05} decimals={2} />
-          <PartSelect name="upscaler" data={upscalers} value={hires.upscaler ?? null} usual="Latent" onChange={change} />
+          <PartSelect
+            name="upscaler"
+            data={upscalers}
+            value={hires.upscaler ?? null}
+            usual="Latent"
+            onChange={change}
+          />
           <PartNumber part="hires" name="strength" slider={[0, 1]} step={0.05} decimals={2} />
           <SimpleGrid cols={2} spacing="sm">
             <PartNumber part="hires" name="width" placeholder={t("byScale")} />
@@ -49,7 +55,12 @@ export function Hires() {
             />
           </SimpleGrid>
           <PartText name="prompt" value={hires.prompt ?? null} usual={t("asFirst")} onChange={change} />
-          <PartText name="negative_prompt" value={hires.negative_prompt ?? null} usual={t("asFirst")} onChange={change} />
+          <PartText
+            name="negative_prompt"
+            value={hires.negative_prompt ?? null}
+            usual={t("asFirst")}
+            onChange={change}
+          />
         </>
       )}
     </>
@@ -63,11 +74,23 @@ interface PartProps {
   onChange: (fields: Partial<HiresPass>) => void;
 }
 
-function PartSelect({ name, value, usual, onChange, data }: PartProps & { data: (string | { value: string; label: string })[] }) {
+interface SelectProps extends PartProps {
+  data: (string | { value: string; label: string })[];
+}
+
+function PartSelect({ name, value, usual, onChange, data }: SelectProps) {
   const { label, help } = useField(name, "HiresPass");
   return (
     <Field label={label} help={help}>
-      <Select data={data} value={value} placeholder={usual} onChange={(next) => onChange({ [name]: next })} clearable searchable size="sm" />
+      <Select
+        data={data}
+        value={value}
+        placeholder={usual}
+        onChange={(next) => onChange({ [name]: next })}
+        clearable
+        searchable
+        size="sm"
+      />
     </Field>
   );
 }

@@ -1,8 +1,7 @@
 import { ActionIcon, Group, SimpleGrid, Tooltip } from "@mantine/core";
 import { IconDice3, IconRecycle } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
-import { useJobs } from "../../api/queries";
-import { clientId } from "../../state/client";
+import { useOwnPaintings } from "../../api/queries";
 import { useDraft } from "../../state/draft";
 import { RequestNumber } from "../request/RequestNumber";
 
@@ -24,12 +23,18 @@ export function Seeds() {
 function SeedButtons() {
   const { t } = useTranslation("paint");
   const set = useDraft((draft) => draft.set);
-  const { data } = useJobs({ client: clientId(), kind: "generate", limit: 20 });
+  const { data } = useOwnPaintings();
   const last = data?.jobs.find((job) => job.pictures.length > 0)?.pictures.at(-1)?.seed ?? null;
   return (
     <Group gap={2}>
       <Tooltip label={t("randomSeed")}>
-        <ActionIcon variant="subtle" color="gray" size="sm" aria-label={t("randomSeed")} onClick={() => set({ seed: undefined })}>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          size="sm"
+          aria-label={t("randomSeed")}
+          onClick={() => set({ seed: undefined })}
+        >
           <IconDice3 size={16} aria-hidden />
         </ActionIcon>
       </Tooltip>

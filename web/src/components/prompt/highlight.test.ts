@@ -29,7 +29,11 @@ test("a bracket alone and unknown names are wrong", () => {
 
 test("schedules, keywords and dialects", () => {
   expect(of("[a:b:0.5] AND [c|d]").map((run) => run[1])).toEqual(["schedule", "text", "keyword", "text", "schedule"]);
-  expect(of("[a] (b) AND", "comfy")).toEqual([["[a] ", "text", 1, false], ["(b)", "text", 1.1, false], [" AND", "text", 1, false]]);
+  expect(of("[a] (b) AND", "comfy")).toEqual([
+    ["[a] ", "text", 1, false],
+    ["(b)", "text", 1.1, false],
+    [" AND", "text", 1, false],
+  ]);
   expect(of("(b)", "plain")).toEqual([["(b)", "text", 1, false]]);
 });
 

@@ -44,7 +44,7 @@ export function highlight(prompt: string, dialect = "a1111", known: KnownNames |
       mark(match.index, match.index + match[0].length, "wildcard", wrong);
     }
     for (const match of prompt.matchAll(NETWORK)) {
-      const names = match[1] === "hypernet" ? known?.hypernet : match[1] === "lora" || match[1] === "lyco" ? known?.lora : undefined;
+      const names = { lora: known?.lora, lyco: known?.lora, hypernet: known?.hypernet }[match[1] ?? ""];
       mark(match.index, match.index + match[0].length, "network", names !== undefined && !names.has(match[2] ?? ""));
     }
   }

@@ -16,7 +16,7 @@ export function RequestSelect({ name }: { name: ChoiceName }) {
   return (
     <Field label={label} help={help}>
       <Select
-        data={choices.map((choice) => ({ value: choice, label: t(`choice.${name}_${choice}`, { defaultValue: choice }) }))}
+        data={choices.map((value) => ({ value, label: t(`choice.${name}_${value}`, { defaultValue: value }) }))}
         value={value ?? String(fallback)}
         onChange={(next) => set({ [name]: (next ?? undefined) as GenerationRequest[ChoiceName] | undefined })}
         allowDeselect={false}

@@ -1,18 +1,18 @@
-import { type KeyboardEvent, type MouseEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Picture } from "../../api/types";
 import { useToggleFavourite } from "../../viewer/pictures";
 import classes from "./Gallery.module.css";
 import { extended, moved, type Selection, toggled } from "./selection";
-import { Tile } from "./Tile";
+import { Tile, type TileEvents } from "./Tile";
 
 interface GridProps {
   pictures: Picture[];
   selection: Selection;
   onSelect: (selection: Selection) => void;
   onOpen: (index: number) => void;
-  /** Of the chosen ones, and of this one where it is not among them. */
-  onDelete: (picture?: Picture) => void;
+  /** The key was pressed on this picture. */
+  onDelete: (picture: Picture) => void;
   /** The end of the list comes into view. */
   onEnd: () => void;
 }
@@ -24,10 +24,11 @@ export function Grid({ pictures, selection, onSelect, onOpen, onDelete, onEnd }:
   const end = useRef<HTMLDivElement>(null);
   const reached = useRef(onEnd);
   reached.current = onEnd;
-  const [current, setCurrent] = useState(0);
+  // By its number, since new pictures come in before it.
+  const [current, setCurrent] = useState<number | null>(null);
   const [anchor, setAnchor] = useState<number | null>(null);
   const favourite = useToggleFavourite();
-  const active = Math.min(current, Math.max(0, pictures.length - 1));
+  const active = Math.max(0, pictures.findIndex(({ id }) => id === current));
 
   // Observed anew after each page: a page that leaves the end in view must bring the next one.
   useEffect(() => {
@@ -45,7 +46,6 @@ export function Grid({ pictures, selection, onSelect, onOpen, onDelete, onEnd }:
   };
 
   const onClick = (event: MouseEvent, picture: Picture, index: number) => {
-    setCurrent(index);
     if (event.shiftKey || event.ctrlKey || event.metaKey || selection.size > 0) select(picture, event.shiftKey);
     else onOpen(index);
   };
@@ -67,10 +67,21 @@ export function Grid({ pictures, selection, onSelect, onOpen, onDelete, onEnd }:
     event.preventDefault();
   };
 
-  const focus = (index: number) => {
-    setCurrent(index);
-    grid.current?.querySelectorAll<HTMLElement>("[data-open]")[index]?.focus();
-  };
+  const focus = (index: number) => grid.current?.querySelectorAll<HTMLElement>("[data-open]")[index]?.focus();
+
+  const events: TileEvents = { open: onClick, key: onKeyDown, focus: setCurrent, select, favourite };
+  const latest = useRef(events);
+  latest.current = events;
+  const on = useMemo<TileEvents>(
+    () => ({
+      open: (...told) => latest.current.open(...told),
+      key: (...told) => latest.current.key(...told),
+      focus: (...told) => latest.current.focus(...told),
+      select: (...told) => latest.current.select(...told),
+      favourite: (...told) => latest.current.favourite(...told),
+    }),
+    [],
+  );
 
   return (
     <>
@@ -79,13 +90,10 @@ export function Grid({ pictures, selection, onSelect, onOpen, onDelete, onEnd }:
           <Tile
             key={picture.id}
             picture={picture}
+            index={index}
             active={index === active}
             selected={selection.has(picture.id)}
-            onOpen={(event) => onClick(event, picture, index)}
-            onKeyDown={onKeyDown}
-            onFocus={() => setCurrent(index)}
-            onSelect={(range) => select(picture, range)}
-            onFavourite={() => favourite(picture)}
+            on={on}
           />
         ))}
       </ul>

@@ -1,25 +1,30 @@
 import { ActionIcon, Checkbox } from "@mantine/core";
 import { IconStar, IconStarFilled } from "@tabler/icons-react";
-import { type KeyboardEvent, memo, type MouseEvent } from "react";
+import { type KeyboardEvent, memo, type MouseEvent as ReactMouseEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { thumbnailUrl } from "../../api/client";
 import type { Picture } from "../../api/types";
 import classes from "./Gallery.module.css";
 
+/** What may happen to a tile. The same object for all and always, so that one change does not draw all tiles anew. */
+export interface TileEvents {
+  open: (event: ReactMouseEvent, picture: Picture, index: number) => void;
+  key: (event: KeyboardEvent) => void;
+  focus: (id: number) => void;
+  select: (picture: Picture, range: boolean) => void;
+  favourite: (picture: Picture) => void;
+}
+
 interface TileProps {
   picture: Picture;
+  index: number;
   /** Whether it is the one of the grid that Tab leads to. */
   active: boolean;
   selected: boolean;
-  onOpen: (event: MouseEvent) => void;
-  onKeyDown: (event: KeyboardEvent) => void;
-  onFocus: () => void;
-  onSelect: (range: boolean) => void;
-  onFavourite: () => void;
+  on: TileEvents;
 }
 
-export const Tile = memo(function Tile(props: TileProps) {
-  const { picture, active, selected, onOpen, onKeyDown, onFocus, onSelect, onFavourite } = props;
+export const Tile = memo(function Tile({ picture, index, active, selected, on }: TileProps) {
   const { t } = useTranslation("gallery");
   const name = picture.prompt || picture.filename;
   const tabIndex = active ? 0 : -1;
@@ -32,9 +37,9 @@ export const Tile = memo(function Tile(props: TileProps) {
         tabIndex={tabIndex}
         aria-label={name}
         title={name}
-        onClick={onOpen}
-        onKeyDown={onKeyDown}
-        onFocus={onFocus}
+        onClick={(event) => on.open(event, picture, index)}
+        onKeyDown={on.key}
+        onFocus={() => on.focus(picture.id)}
       >
         <img src={thumbnailUrl(picture.id)} alt="" loading="lazy" decoding="async" draggable={false} />
       </button>
@@ -43,7 +48,7 @@ export const Tile = memo(function Tile(props: TileProps) {
         checked={selected}
         tabIndex={tabIndex}
         aria-label={t("choose", { name })}
-        onChange={(event) => onSelect((event.nativeEvent as unknown as { shiftKey?: boolean }).shiftKey === true)}
+        onChange={(event) => on.select(picture, isShift(event.nativeEvent))}
       />
       <ActionIcon
         className={classes.star}
@@ -54,7 +59,7 @@ export const Tile = memo(function Tile(props: TileProps) {
         tabIndex={tabIndex}
         aria-label={t(picture.favourite ? "viewer:unfavourite" : "viewer:favourite")}
         aria-pressed={picture.favourite}
-        onClick={onFavourite}
+        onClick={() => on.favourite(picture)}
       >
         {picture.favourite ? <IconStarFilled size={14} /> : <IconStar size={14} />}
       </ActionIcon>
@@ -62,3 +67,8 @@ export const Tile = memo(function Tile(props: TileProps) {
     </li>
   );
 });
+
+/** A checkbox changes by a click, which React gives as an event of change. */
+function isShift(event: Event): boolean {
+  return event instanceof MouseEvent && event.shiftKey;
+}

@@ -49,7 +49,7 @@ export default function Gallery() {
           <Loader aria-label={t("loading")} />
         </Center>
       )}
-      {!isPending && pictures.length === 0 && (
+      {!isPending && !error && pictures.length === 0 && (
         <Center h="40vh">
           <Stack align="center" gap="xs">
             <Text c="dimmed">{t(searching ? "nothing" : "empty")}</Text>
@@ -67,7 +67,8 @@ export default function Gallery() {
         onSelect={setSelection}
         onOpen={(index) => openViewer(pictures, index)}
         onDelete={(picture) => {
-          if (picture && !selection.has(picture.id)) setSelection(new Map([[picture.id, picture]]));
+          // A picture that is not among the chosen ones is meant alone.
+          if (!selection.has(picture.id)) setSelection(new Map([[picture.id, picture]]));
           setDeleting(true);
         }}
         onEnd={() => {

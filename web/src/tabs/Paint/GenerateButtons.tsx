@@ -27,13 +27,17 @@ export function GenerateButtons({ onGenerate, sending, session }: Props) {
         onClick={onGenerate}
         loading={sending}
         aria-keyshortcuts="Control+Enter"
-        title="Ctrl + Enter"
+        title={t("generateKeys")}
       >
         {going.length > 0 ? t("generateMore") : t("generate")}
       </Button>
       <Menu position="bottom-end">
         <Menu.Target>
-          <ActionIcon size={42} variant={forever ? "filled" : "light"} aria-label={t(forever ? "foreverOn" : "moreWays")}>
+          <ActionIcon
+            size={42}
+            variant={forever ? "filled" : "light"}
+            aria-label={t(forever ? "foreverOn" : "moreWays")}
+          >
             {forever ? <IconInfinity size={20} aria-hidden /> : <IconChevronDown size={18} aria-hidden />}
           </ActionIcon>
         </Menu.Target>

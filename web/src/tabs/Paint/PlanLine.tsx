@@ -10,8 +10,8 @@ import { specOf } from "../../state/spec";
 /** How long it takes and whether it fits: "about 4 s · 0.3 GB · fits". */
 export function PlanLine() {
   const { t } = useTranslation("paint");
-  const { request, mode, styles, variants, format } = useDraft();
-  const spec = useMemo(() => specOf({ request, mode, styles, variants, format }), [request, mode, styles, variants, format]);
+  const draft = useDraft();
+  const spec = useMemo(() => specOf(draft), [draft]);
   const [asked] = useDebouncedValue(spec, 500);
   const { data: plan, isError } = usePlan(asked);
   // What is wrong with the request is said when it is sent; while it is being written it would only nag.

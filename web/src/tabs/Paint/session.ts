@@ -19,8 +19,9 @@ export interface Session {
 
 /** `jobs` come newest first. */
 export function sessionOf(jobs: Job[]): Session {
+  const place = (job: Job) => (job.state === "running" ? -1 : (job.place ?? 0));
   const going = jobs.filter(isGoing).reverse();
-  going.sort((a, b) => Number(b.state === "running") - Number(a.state === "running") || (a.place ?? 0) - (b.place ?? 0));
+  going.sort((a, b) => place(a) - place(b));
   const newest = jobs[0];
   return {
     jobs,

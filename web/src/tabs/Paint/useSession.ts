@@ -2,19 +2,16 @@
 
 import { useEffect, useRef } from "react";
 import { create } from "zustand";
-import { useJobs, useSubmit } from "../../api/queries";
+import { useOwnPaintings, useSubmit } from "../../api/queries";
+import { settled } from "../../canvas/keeping";
 import { notifyError } from "../../components/notify";
-import { clientId } from "../../state/client";
 import { useDraft } from "../../state/draft";
 import { specOf } from "../../state/spec";
 import { sessionOf, type Session } from "./session";
 
-/** How many jobs back the strip of results goes. */
-const KEPT = 60;
-
 /** Found again by the tab's name at the server, and so also after a reload in the middle of a painting. */
 export function useSession(): Session {
-  const { data } = useJobs({ client: clientId(), kind: "generate", limit: KEPT });
+  const { data } = useOwnPaintings();
   return sessionOf(data?.jobs ?? []);
 }
 
@@ -28,7 +25,9 @@ export const useForever = create<Forever>((set) => ({ forever: false, setForever
 /** Sends the draft as it is now. */
 export function useGenerate() {
   const submit = useSubmit();
-  const generate = (again = false) => {
+  const generate = async (again = false) => {
+    // The last strokes on the canvas are in the draft only then; where they cannot be sent, the canvas says so.
+    await settled();
     const spec = specOf(useDraft.getState());
     // On and on with one seed would be the same picture on and on.
     if (again) spec.request = { ...spec.request, seed: null };

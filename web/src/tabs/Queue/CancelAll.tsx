@@ -28,7 +28,13 @@ export function CancelAll({ queue }: { queue: Queue }) {
       >
         {t("cancelAll")}
       </Button>
-      <Modal opened={asking} onClose={close} title={t("cancelAllTitle")} centered>
+      <Modal
+        opened={asking}
+        onClose={close}
+        title={t("cancelAllTitle")}
+        closeButtonProps={{ "aria-label": t("common:close") }}
+        centered
+      >
         <Text size="sm">{t("cancelAllText")}</Text>
         <Group justify="flex-end" mt="lg">
           <Button variant="default" onClick={close}>

@@ -5,17 +5,25 @@ import { useJob } from "../../api/queries";
 import type { Job } from "../../api/types";
 import { notify } from "../../components/notify";
 import { toClipboard } from "../../viewer/CopyMenu";
+import { useReturnFocus } from "../../viewer/useReturnFocus";
 import { Failure } from "./Failure";
 import classes from "./Queue.module.css";
 
 /** All that the server knows of a job, as it says it. */
 export function JobDetails({ job, onClose }: { job: Job; onClose: () => void }) {
   const { t } = useTranslation("queue");
+  useReturnFocus();
   const { data = job } = useJob(job.id);
   const text = JSON.stringify(data, null, 2);
   const copy = async () => notify(t((await toClipboard(text)) ? "common:copied" : "viewer:copyFailed"));
   return (
-    <Modal opened onClose={onClose} title={job.title} size="xl">
+    <Modal
+      opened
+      onClose={onClose}
+      title={job.title}
+      closeButtonProps={{ "aria-label": t("common:close") }}
+      size="xl"
+    >
       {data.error && <Failure error={data.error} />}
       <Group justify="flex-end" mb="xs">
         <Button

@@ -31,7 +31,7 @@ export default function Queue() {
           <Group gap="xs">
             <Button
               variant={queue.paused ? "filled" : "default"}
-              leftSection={queue.paused ? <IconPlayerPlay size={18} aria-hidden /> : <IconPlayerPause size={18} aria-hidden />}
+              leftSection={queue.paused ? <IconPlayerPlay size={18} /> : <IconPlayerPause size={18} />}
               loading={act.isPending}
               onClick={() => act.mutate(queue.paused ? "resume" : "pause", { onError: notifyError })}
             >

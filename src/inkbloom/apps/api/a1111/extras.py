@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
@@ -18,7 +18,9 @@ from inkbloom.apps.api.sse import Hub, wait_for_end
 from inkbloom.apps.service.jobs import State, UpscaleSpec
 from inkbloom.apps.service.service import Service
 from inkbloom.core.errors import RequestError
-from inkbloom.pipelines.metadata.a1111 import Infotext, parse_infotext
+
+if TYPE_CHECKING:
+    from inkbloom.pipelines.metadata.a1111 import Infotext
 
 
 class OneExtra(BaseModel):
@@ -61,6 +63,8 @@ def png_info(body: Asked) -> Told:
     text = parameters_of(decode(body.image))
     if not text:
         return Told(info="", items={}, parameters={})
+    from inkbloom.pipelines.metadata.a1111 import parse_infotext  # here, since it brings torch
+
     return Told(info=text, items={"parameters": text}, parameters=_parameters(parse_infotext(text)))
 
 

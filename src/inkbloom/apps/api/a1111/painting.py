@@ -21,7 +21,6 @@ from inkbloom.apps.api.native.information import parameters_of
 from inkbloom.apps.api.sse import Hub, wait_for_end
 from inkbloom.apps.service.jobs import GenerateSpec, Job, Picture, State
 from inkbloom.apps.service.service import Service
-from inkbloom.pipelines.pictures import make_grid
 from inkbloom.pipelines.request import ResolvedRequest
 
 CLIENT = "a1111"
@@ -76,6 +75,8 @@ def _answer(service: Service, job: Job, body: Txt2Img | Img2Img, settings: dict[
 
 
 def _grid(files: list[bytes]) -> bytes:
+    from inkbloom.pipelines.pictures import make_grid  # here, since it brings torch
+
     pictures = [PILImage.open(io.BytesIO(file)).convert("RGB") for file in files]
     columns = round(len(pictures) ** 0.5 + 0.499)
     kept = io.BytesIO()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from inkbloom.apps.api.access import MAX_NUMBER, PictureId, Studio, names_known
@@ -102,7 +103,7 @@ def zip_pictures(
 async def read_information(request: Request, service: Studio) -> Information:
     """How a picture was made, as its file tells: a multipart `file`, or JSON that names it or is the text itself."""
     if request.headers.get("content-type", "").startswith("application/json"):
-        body = TypeAdapter(InfoBody).validate_json(await request.body() or b"null")
+        body = _read_info(await request.body())
         if (body.text is None) == (body.picture is None):
             raise RequestError("text: give a text or a picture, and not both.")
         told = await run_in_threadpool(_named_information, service, body)
@@ -121,6 +122,14 @@ async def read_information(request: Request, service: Studio) -> Information:
         raw=told.raw,
         warnings=told.warnings,
     )
+
+
+def _read_info(data: bytes) -> InfoBody:
+    try:
+        return InfoBody.model_validate_json(data)
+    except ValidationError as error:
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(found) from None
 
 
 def _named_information(service: Studio, body: InfoBody) -> Any:

@@ -47,7 +47,7 @@ def work(connection: Connection, config: WorkerConfig) -> None:
     """Do what is asked until a `Stop`."""
     inbox = Inbox(connection)
     try:
-        with _alone(config.data, config.device):
+        with alone(config.data, config.device):
             Worker(connection, config, inbox).work()
     except InkbloomError as error:  # it cannot even begin
         connection.send(_failed("", error))
@@ -176,7 +176,7 @@ def _failed(job: str, error: Exception) -> ToServer:
 
 
 @contextmanager
-def _alone(data: Path, device: str) -> Iterator[None]:
+def alone(data: Path, device: str) -> Iterator[None]:
     """Have the device for this process among those of the folder; `OutputError` where another does not let it go."""
     path = data / f"worker-{device.replace(':', '-')}.lock"
     try:

@@ -102,18 +102,23 @@ def _paint(errand: Errand, jobs: list[Job], requests: list[GenerationRequest]) -
     order = list(dict.fromkeys(map(loaded, range(len(jobs)))))
     for _, group in groupby(sorted(range(len(jobs)), key=lambda i: order.index(loaded(i))), key=loaded):
         cells = list(group)
-        if not set(cells) - errand.done - errand.left_out:
+        if set(cells) - errand.done - errand.left_out:
+            _paint_cells(errand, easel, {index: (jobs[index].origin, requests[index]) for index in cells})
+        else:
             easel.passed(len(cells))
-            continue
-        model = open_model(errand, requests[cells[0]])
-        resolved = {}
-        for index in cells:
-            try:
-                resolved[index] = model.resolve(for_loaded(requests[index]))
-            except InkbloomError as error:
-                raise RequestError(f"{jobs[index].origin}: {error}") from None
-        for index, request in resolved.items():
-            easel.paint(model, {index: request})
+
+
+def _paint_cells(errand: Errand, easel: Easel, cells: dict[int, tuple[str, GenerationRequest]]) -> None:
+    """Paint cells of one model, which nothing holds afterwards, so that the next may take its memory."""
+    model = open_model(errand, next(request for _, request in cells.values()))
+    resolved = {}
+    for index, (origin, request) in cells.items():
+        try:
+            resolved[index] = model.resolve(for_loaded(request))
+        except InkbloomError as error:
+            raise RequestError(f"{origin}: {error}") from None
+    for index, request in resolved.items():
+        easel.paint(model, {index: request})
 
 
 def _draw(errand: Errand, spec: PlotSpec, jobs: list[Job], records: dict[str, AxisRecord]) -> None:
