@@ -45,7 +45,7 @@ test("both languages name the same values in a text", () => {
 
 test("no visible text stands in the sources", () => {
   const unkeyed = Object.entries(sources).flatMap(([path, text]) => {
-    const attributes = text.matchAll(/\s(?:label|title|placeholder|aria-label|description)="([^"]*[A-Za-z]{2}[^"]*)"/g);
+    const attributes = text.matchAll(/\s(?:label|title|placeholder|aria-label|description)="([A-Za-z]+[a-z][^"]*)"/g);
     const children = text.matchAll(/^\s+<[A-Z]\w*(?:\s[^<>]*)?>\s*([A-Z][a-z]+[^<>{}();=]*)<\//gm);
     return [...attributes, ...children].map((match) => `${path}: ${match[1]}`);
   });

@@ -1,5 +1,6 @@
 """The service with its real worker, painting with the starter."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from inkbloom.apps.service import DataFolder, Service
+from inkbloom.apps.service import DataFolder, Service, workers
 from inkbloom.apps.service.jobs import Job, State, UpscaleSpec
 from inkbloom.pipelines.metadata import read_metadata
 from tests.apps.service.conftest import png, spec_of
@@ -198,3 +199,15 @@ def _kill_workers(parent: int) -> None:
                 os.kill(int(path.parent.name), signal.SIGKILL)
         except (FileNotFoundError, ProcessLookupError):
             continue
+
+
+def test_a_worker_that_does_not_listen_is_replaced(running: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_OBEY", 1.0)
+    job = running.submit(spec_of(steps=900))
+    _until(lambda: running.job(job.id).progress.step > 0)
+    (process,) = multiprocessing.active_children()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGSTOP)  # as if in a step that takes for ever
+    assert running.cancel(job.id).state == State.CANCELLED
+    assert _done(running, running.submit(spec_of())).pictures
+    assert running.job(job.id).state == State.CANCELLED

@@ -17,7 +17,7 @@ import { recallSketch, rememberSketch } from "./sketches";
 import { type Problem, useCanvas } from "./state";
 
 /** What of the draft is drawn here. */
-export interface Wanted {
+interface Wanted {
   /** The picture to start from. */
   picture: string | null;
   mask: string | null;

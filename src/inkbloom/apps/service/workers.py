@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -18,6 +19,8 @@ _LONGEST_PAUSE = 60.0
 """Seconds between two attempts to start a process that does not come up."""
 _GRACE = 20.0
 """Seconds that a process has to end when it is told to."""
+_OBEY = 30.0
+"""Seconds that a process has to leave a job that was cancelled; a step may be long, but this is the end of patience."""
 _LOOK = 2.0
 """Seconds after which a worker without a job asks again, should the database have been out of reach."""
 
@@ -58,9 +61,12 @@ class Worker(Thread):
         self._connection: Connection | None = None
         self._sending = Lock()
         self._stopping = Flag()
+        self._cancelled: tuple[str, float] | None = None
 
     def send(self, message: ToWorker) -> None:
         """Say something to the process, if there is one."""
+        if message["do"] == "cancel" and message["picture"] is None:
+            self._cancelled = message["job"], time.monotonic()
         with self._sending:
             if self._connection is not None:
                 with suppress(OSError):  # it has just died, which `run` notices
@@ -148,10 +154,19 @@ class Worker(Thread):
                     self.job, self.state = None, "ready"
             elif process.sentinel in found or (told and not found):
                 return was_ready
+            if self._is_deaf():
+                process.kill()
             while self._bell.poll():
                 self._bell.recv_bytes()
             if was_ready and self.job is None and not self._stopping.is_set():
                 self._offer()
+
+    def _is_deaf(self) -> bool:
+        """Whether the process goes on with a job that was cancelled long ago."""
+        if self._cancelled is None:
+            return False
+        job, since = self._cancelled
+        return job == self.job and time.monotonic() - since > _OBEY
 
     def _offer(self) -> None:
         run = self._host.next(self)

@@ -13,7 +13,8 @@ export function SamplerOptions() {
   const { data } = useChoices();
   const { sampler: chosen, sampler_options: values = {} } = useDraft((draft) => draft.request);
   const set = useDraft((draft) => draft.set);
-  const name = chosen ?? modelDefault(useModelCard(), "sampler");
+  const card = useModelCard();
+  const name = chosen ?? modelDefault(card, "sampler");
   const sampler = data?.samplers.find((sampler) => sampler.name === name);
   const options = Object.entries(sampler?.options ?? {});
   if (options.length === 0) return null;

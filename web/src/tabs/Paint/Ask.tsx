@@ -2,6 +2,8 @@ import { Alert, MultiSelect, Stack } from "@mantine/core";
 import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { isUnreachable } from "../../api/client";
+import { useConnected } from "../../api/events";
 import { useInspection, useStyles } from "../../api/queries";
 import { Field } from "../../components/Field";
 import { explain } from "../../components/notify";
@@ -26,6 +28,7 @@ export function Ask({ onGenerate, sending, error, session }: Props) {
   const { request, set, styles, setExtras } = useDraft();
   const [inspecting, { open, close }] = useDisclosure();
   const card = useModelCard();
+  const connected = useConnected();
   const { data: known = [] } = useStyles();
   const { prompt = "", negative_prompt: negative = "", dialect, model, steps } = request;
   const [asked] = useDebouncedValue(
@@ -74,7 +77,7 @@ export function Ask({ onGenerate, sending, error, session }: Props) {
       )}
       <GenerateButtons onGenerate={onGenerate} sending={sending} session={session} />
       <PlanLine />
-      {error && <Refusal text={explain(error)} />}
+      {error && !(connected && isUnreachable(error)) && <Refusal text={explain(error)} />}
       <PromptInspector opened={inspecting} onClose={close} inspection={inspection.data} error={inspection.error} />
     </Stack>
   );

@@ -1,1 +1,0 @@
-import{Vn as e,Wn as t}from"./index-DiUkqpyx.js";var n=t(e(),1);function r(){let[e]=(0,n.useState)(()=>document.activeElement);(0,n.useEffect)(()=>()=>{e instanceof HTMLElement&&setTimeout(()=>e.focus({preventScroll:!0}))},[e])}export{r as t};

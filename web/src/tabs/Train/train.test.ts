@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import type { TrainingField } from "../../api/types";
+import { pointsOf, thinned, ticks } from "./curve";
+import { rounds, specOf, type TrainForm } from "./form";
+import { linesOf, objectOf } from "./lines";
+
+const form: TrainForm = {
+  view: "data", training: "lora", name: " cat ", dataset: "cats", model: null,
+  fields: { steps: 100, rank: 8, trigger_words: { cat: 2 }, hint_folder: "hints", sample_prompts: ["a cat"] },
+};
+const field = (name: string): TrainingField => ({
+  name, type: "integer", default: null, description: "", section: "run", choices: null,
+});
+
+test("a job has the fields of its kind, and none of another's", () => {
+  expect(specOf(form, [field("steps"), field("rank")])).toEqual({
+    kind: "train", training: "lora", name: "cat", dataset: "cats", model: null,
+    fields: { steps: 100, rank: 8, sample_prompts: ["a cat"] },
+  });
+  expect(specOf({ ...form, dataset: null }, [])).toBeNull();
+});
+
+test("rounds are steps times batch over the pictures that are taught", () => {
+  expect(rounds({ steps: 100, batch_size: 2 }, 10)).toBe(20);
+  expect(rounds({ steps: 100, batch_size: 2, held_out: 0.5, repeats: 2 }, 10)).toBe(20);
+  expect(rounds({ epochs: 3 }, 10)).toBeNull();
+});
+
+test("objects are lines, and lines are objects", () => {
+  expect(objectOf("mycat = 4\nIN00=0.5\n half\nempty =\nword = a = b")).toEqual({ mycat: 4, IN00: 0.5, word: "a = b" });
+  expect(linesOf({ mycat: 4 })).toBe("mycat = 4");
+  expect(objectOf(" \n")).toBeNull();
+});
+
+test("a curve leaves out what was not measured, and keeps the mean", () => {
+  const points = pointsOf([{ step: 1, loss: 2 }, { step: 2 }, { step: 3, loss: null }, { step: 4, loss: 4 }], "loss");
+  expect(points).toEqual([{ step: 1, value: 2 }, { step: 4, value: 4 }]);
+  expect(thinned(points, 1)).toEqual([{ step: 3, value: 3 }]);
+  expect(thinned(points, 2)).toEqual(points);
+});
+
+test("ticks are round and go around the values", () => {
+  expect(ticks(0, 100, 5)).toEqual([0, 20, 40, 60, 80, 100]);
+  expect(ticks(0.013, 0.048, 4)).toEqual([0.01, 0.02, 0.03, 0.04, 0.05]);
+  expect(ticks(3, 3, 4)).toEqual([3, 4]);
+});
