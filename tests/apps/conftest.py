@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -21,17 +21,17 @@ QUICK = {"width": 64, "height": 64, "steps": 4}
 
 
 class StudioProcess:
-    """`inkbloom serve` on a data folder; started again after each kill, on another port."""
+    """`inkbloom serve` on a data folder; started again after each kill, on another port where none is given."""
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, port: int = 0) -> None:
         self.data = data
-        self.options = options
+        self.options = ("--port", str(port), *options)
         self.log = data.parent / f"{data.name}.log"
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> StudioProcess:
-        command = [sys.executable, "-m", "inkbloom", "serve", "--port", "0", "--data-dir", str(self.data)]
+        command = [sys.executable, "-m", "inkbloom", "serve", "--data-dir", str(self.data)]
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [*command, *self.options], stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
@@ -41,7 +41,7 @@ class StudioProcess:
         assert line.startswith(READY), f"{line}\n{self.log.read_text()}"
         self.url = line.removeprefix(READY).partition(" ")[0]
         # What else it prints must not fill the pipe
-        threading.Thread(target=self._process.stdout.read, daemon=True).start()
+        threading.Thread(target=_drain, args=(self._process.stdout,), daemon=True).start()
         return self
 
     def kill(self) -> None:
@@ -75,12 +75,27 @@ def studio_process(tmp_path: Path) -> Iterator[Callable[..., StudioProcess]]:
             one.stop()
 
 
+@pytest.fixture(scope="session")
+def start_studio() -> Callable[..., StudioProcess]:
+    """Starts one; who calls it ends it."""
+
+    def start(data: Path, *options: str, port: int = 0) -> StudioProcess:
+        return StudioProcess(data, *options, port=port).start()
+
+    return start
+
+
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
     """One that runs for all tests of a module."""
     running = StudioProcess(tmp_path_factory.mktemp("studio") / "data").start()
     yield running
     running.stop()
+
+
+def _drain(stream: IO[str]) -> None:
+    with stream:
+        stream.read()
 
 
 def paint(client: httpx.Client, prompt: str = "a cat", *, key: str | None = None, **fields: Any) -> dict[str, Any]:

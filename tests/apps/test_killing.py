@@ -10,36 +10,36 @@ import httpx
 import pytest
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.long)])
 def test_no_job_is_lost_or_done_twice(kills, studio_process, tools):
-    server = studio_process().start()
+    server = studio_process("--device", "cpu").start()
     chance = random.Random(0)
+    asked = {f"key-{i}": {"seed": 10 * i, "num_images": chance.randint(1, 3)} for i in range(4 * kills)}
+    waiting = iter(asked.items())
     submitted: dict[str, str] = {}
-    keys = iter(range(10_000))
-    stop = threading.Event()
 
     def client() -> None:
-        """Submits jobs of one to three pictures, each until it is known to be taken."""
-        while not stop.is_set():
-            key = f"key-{next(keys)}"
-            count = chance.choice([1, 1, 2, 3])
+        """Submits jobs, each until it is known to be taken."""
+        for key, fields in waiting:
             while key not in submitted:
                 try:
                     with server.client() as http:
-                        job = tools.paint(http, f"a cat {key}", key=key, seed=next(keys), num_images=count)
-                        submitted[key] = job["id"]
+                        submitted[key] = tools.paint(http, f"a cat {key}", key=key, steps=20, **fields)["id"]
                 except httpx.TransportError:
                     time.sleep(0.05)  # the server is down; the same key is asked for again
-            time.sleep(chance.uniform(0.0, 0.4))
+            time.sleep(chance.uniform(0.0, 1.0))
 
-    clients = [threading.Thread(target=client) for _ in range(3)]
+    clients = [threading.Thread(target=client) for _ in range(2)]
     for one in clients:
         one.start()
-    for _ in range(kills):
-        time.sleep(chance.uniform(0.2, 6.0))
+    for kill in range(kills):
+        if kill % 2:  # a worker takes seconds to come up; at its work the server is killed too
+            tools.until(
+                lambda: any((server.data / "spool").iterdir()) or not any(map(threading.Thread.is_alive, clients))
+            )
+        time.sleep(chance.uniform(0.0, 3.0))
         server.kill()
         server.start()
-    stop.set()
     for one in clients:
         one.join()
 
@@ -77,19 +77,19 @@ def _all_jobs(http: httpx.Client) -> list[dict]:
 
 
 def test_a_picture_goes_on_where_it_stopped(studio_process, tools):
-    """Killed in the middle of 60 steps, the picture is the very same as one that was left in peace."""
-    server = studio_process().start()
-    asked = {"seed": 5, "steps": 60, "sampler": "DPM++ 2M SDE", "width": 128, "height": 128}
+    """Killed in the middle of 40 steps, the picture is the very same as one that was left in peace."""
+    server = studio_process("--device", "cpu").start()
+    asked = {"seed": 5, "steps": 40, "sampler": "DPM++ 2M SDE", "width": 128, "height": 128}
     with server.client() as http:
         job = tools.paint(http, **asked)
-        tools.until(lambda: http.get(f"/api/v1/jobs/{job['id']}").json()["progress"]["step"] >= 20)
+        tools.until(lambda: http.get(f"/api/v1/jobs/{job['id']}").json()["progress"]["step"] >= 10)
     server.kill()
     server.start()
     with server.client() as http:
-        tools.until(lambda: http.get(f"/api/v1/jobs/{job['id']}").json()["state"] == "done")
-        (picture,) = http.get(f"/api/v1/jobs/{job['id']}").json()["pictures"]
-        again = tools.paint(http, **asked)
-        tools.until(lambda: http.get(f"/api/v1/jobs/{again['id']}").json()["state"] == "done")
-        (undisturbed,) = http.get(f"/api/v1/jobs/{again['id']}").json()["pictures"]
-        files = [http.get(f"/api/v1/pictures/{one['id']}/file").content for one in (picture, undisturbed)]
+        files = []
+        for one in (job, tools.paint(http, **asked)):
+            one = http.get(f"/api/v1/jobs/{one['id']}", params={"wait": 300}, timeout=320).json()
+            assert one["state"] == "done"
+            (picture,) = one["pictures"]
+            files.append(http.get(f"/api/v1/pictures/{picture['id']}/file").content)
     assert files[0] == files[1]

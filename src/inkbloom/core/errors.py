@@ -52,8 +52,13 @@ class Stopped(Exception):  # noqa: N818 - a request by the user, not an error
 
 
 def nearest(name: str, allowed: Iterable[str], count: int = 3) -> str:
-    """Say which of `allowed` may have been meant: ' Did you mean "a" or "b"?', or all of them where nothing is near."""
+    """Say which of `allowed` may have been meant: ' Did you mean "a" or "b"?', or all of them where nothing is near.
+
+    Empty where none is allowed.
+    """
     choices = list(allowed)
+    if not choices:
+        return ""
     by_lower = {choice.lower(): choice for choice in choices}
     near = [by_lower[low] for low in difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.5)]
     if near:

@@ -53,6 +53,7 @@ class HintEncoder(nn.Module):
             # SiLU halves small values, so a gain of 2 keeps the hint's strength. As torch draws the weights it would
             # reach the end 1e4 times weaker, and training would have to wait long for its "sudden convergence".
             nn.init.normal_(conv.weight, std=2.0 / math.sqrt(conv.weight[0].numel()))
+            assert conv.bias is not None
             nn.init.zeros_(conv.bias)
         convs.append(zeroed(nn.Conv2d(widths[-1], spec.unet.levels[0].channels, 3, padding=1)))
         self.convs = nn.ModuleList(convs)

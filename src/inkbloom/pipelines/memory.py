@@ -6,6 +6,7 @@ because its fused kernels never hold the matrix of all pairs. What passes may st
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,11 +14,18 @@ from inkbloom.core.errors import MemoryNeededError
 from inkbloom.models.autoencoder import AutoencoderSpec
 from inkbloom.models.unet import UNetSpec
 
+if TYPE_CHECKING:
+    from inkbloom.families.spec import ModelSpec
+    from inkbloom.pipelines.request import ResolvedRequest
+
 BLOCK_MAPS = 3
 """Feature maps alive inside a residual block: its input, the normed input, and that after SiLU."""
 
 FEED_FORWARD_MAPS = 18
 """Alive in a transformer block's feed-forward, in its widths: input 1, normed 1, widened 8, GELU 4, product 4."""
+
+_TILE = 1024
+"""Pixels a side; larger pictures are decoded in tiles, if need be."""
 
 _MEMORY_MAX = Path("/sys/fs/cgroup/memory.max")
 _MEMINFO = Path("/proc/meminfo")
@@ -57,6 +65,27 @@ def steering_bytes(spec: UNetSpec, latent_width: int, latent_height: int, batch:
         halved = level.channels * points // 4 ** (i + 1) if i < len(spec.levels) - 1 else 0
         total += level.num_blocks * level.channels * points // 4**i + halved
     return total * dtype.itemsize
+
+
+def painting_bytes(spec: "ModelSpec", request: "ResolvedRequest", dtype: torch.dtype = torch.float32) -> int:
+    """The least memory for the largest moment of painting: a call of the U-Net, or the decoding of a picture.
+
+    Known before the model is loaded; the weights come on top.
+    """
+    width, height = request.width, request.height
+    if request.hires is not None:
+        width, height = request.hires.size(width, height)
+    down = spec.autoencoder.downscale
+    latent_width, latent_height = width // down, height // down
+    together = min(request.batch_size, request.num_images) * (1 + (request.guidance_scale != 1))
+    if request.tiled_diffusion is not None:
+        window = (request.tiled_diffusion.size or spec.default_size) // down
+        latent_width, latent_height = min(latent_width, window), min(latent_height, window)
+        together *= request.tiled_diffusion.at_once
+    return max(
+        unet_bytes(spec.unet, latent_width, latent_height, together, dtype),
+        decode_bytes(spec.autoencoder, min(width, _TILE), min(height, _TILE), torch.float32),
+    )
 
 
 def available_bytes(device: torch.device) -> int | None:

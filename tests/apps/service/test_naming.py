@@ -134,7 +134,7 @@ def test_pictures_become_uploads_whatever_becomes_of_them(service: Service, pain
 def test_other_kinds(service: Service, painted) -> None:
     upload = service.uploads.add(png())
     assert service.submit(UpscaleSpec(images=(upload.name,))).spec["images"] == [upload.name]
-    assert service.submit(VerifySpec(picture=painted())).title == "#1"
+    assert service.submit(VerifySpec(picture=painted())).title == "Verify picture 1"
     with pytest.raises(RequestError, match="There is no picture 99"):
         service.submit(VerifySpec(picture=99))
     for name in ("../x", "a/b", ""):

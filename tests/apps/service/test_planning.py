@@ -11,17 +11,19 @@ from tests.apps.service.conftest import png, spec_of
 
 def _measure(service: Service, seconds: float, **fields) -> None:
     """A job of four steps that took so long for each."""
-    planning = Planning(service._database, service.models, clock=itertools.count(100.0, seconds).__next__)
+    planning = Planning(
+        service._database, service.models, service.uploads, clock=itertools.count(100.0, seconds).__next__
+    )
     for step in range(1, 5):
         planning.saw("j", Progress(stage="working", step=step, steps=4))
-    request = spec_of(sampler="DDIM", **fields).request.model_dump(mode="json") | {"model": "starter_model"}
+    request = spec_of(sampler="DDIM", **fields).request.model_dump(mode="json")
     planning.ended("j", request, "cpu")
 
 
 def test_time_comes_from_what_was_measured(service: Service) -> None:
     plan = service.plan(spec_of(num_images=3, steps=10))
     assert plan.seconds is None
-    assert "not known" in plan.messages[0]
+    assert "not known" in plan.messages[0].text
     assert (plan.fits, plan.device, plan.model, plan.pictures, plan.steps) == (True, "cpu", "starter", 3, 10)
     _measure(service, 0.5)
     plan = service.plan(spec_of(num_images=3, steps=10))
@@ -29,7 +31,7 @@ def test_time_comes_from_what_was_measured(service: Service) -> None:
     assert plan.messages == []
     larger = service.plan(spec_of(width=128, steps=10))
     assert larger.seconds == pytest.approx(0.5 * 10 * 2)
-    assert "64 x 64 pixels with DDIM" in larger.messages[0]
+    assert "64 x 64 pixels with DDIM" in larger.messages[0].text
     _measure(service, 1.5)
     again = service.plan(spec_of(steps=1)).seconds
     assert again is not None
@@ -43,7 +45,7 @@ def test_what_surely_does_not_fit_is_told(service: Service) -> None:
     assert small.bytes is not None
     assert large.bytes is not None
     assert large.bytes > 100 * small.bytes
-    assert "GiB of memory" in large.messages[0]
+    assert "GiB of memory" in large.messages[0].text
 
 
 def test_plans_refuse_as_submitting_does(service: Service) -> None:

@@ -2,10 +2,7 @@
 
 import multiprocessing
 import os
-import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +14,6 @@ from inkbloom.apps.service.jobs import Job, State, UpscaleSpec
 from inkbloom.pipelines.metadata import read_metadata
 from tests.apps.service.conftest import png, spec_of
 
-SERVING = Path(__file__).with_name("serving.py")
 LONG = 120.0
 
 
@@ -42,11 +38,8 @@ def _done(service: Service, job: Job) -> Job:
     return job
 
 
-def _files(folder: DataFolder) -> list[str]:
-    return sorted(path.name for path in folder.outputs.rglob("*") if path.is_file())
-
-
 def test_pictures_are_painted_told_and_found(running: Service) -> None:
+    running.set_settings({"preview_every": 1})
     start = running.events.last
     job = _done(running, running.submit(spec_of("a cat on the beach", num_images=2)))
     assert [(one.index, one.seed, one.width) for one in job.pictures] == [(0, 7, 64), (1, 8, 64)]
@@ -143,30 +136,6 @@ def test_a_worker_that_dies_is_replaced_and_its_job_goes_on(running: Service) ->
     assert [one.index for one in job.pictures] == [0, 1, 2]
     for one, other in zip(whole.pictures, job.pictures, strict=True):
         assert running.gallery.file(one.id).read_bytes() == running.gallery.file(other.id).read_bytes()
-
-
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.long)])
-def test_a_server_killed_at_any_moment_loses_nothing_and_does_nothing_twice(tmp_path: Path, kills: int) -> None:
-    folder = DataFolder(tmp_path)
-    service = Service(folder, None, devices=[])
-    ids = [service.submit(spec_of(f"picture {n}", num_images=2, steps=6)).id for n in range(kills + 2)]
-    service._database.close()
-    chance = random.Random(1)
-    for _ in range(kills):
-        server = subprocess.Popen([sys.executable, SERVING, tmp_path])
-        _until(lambda server=server: server.poll() is not None or any(folder.spool.iterdir()))
-        time.sleep(chance.random())
-        server.kill()
-        server.wait()
-    assert subprocess.run([sys.executable, SERVING, tmp_path], timeout=LONG).returncode == 0
-    service = Service(folder, None, devices=[])
-    for id in ids:
-        job = service.job(id)
-        assert job.state == State.DONE
-        assert [one.index for one in job.pictures] == [0, 1]
-    assert service.gallery.search()[1] == 2 * len(ids) == len(_files(folder))
-    assert not any(folder.spool.iterdir())
-    service.close()
 
 
 def test_a_picture_that_was_saved_and_not_told_is_taken_in(folder: DataFolder, running: Service) -> None:

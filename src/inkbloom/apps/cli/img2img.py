@@ -9,10 +9,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from inkbloom.apps.cli.control import ControlOptions, control_units
-from inkbloom.apps.cli.painting.asking import load_model, read_prompts, run_request
+from inkbloom.apps.cli.painting.asking import read_prompts, run_request
 from inkbloom.apps.cli.painting.editing import EditOptions, SourceOptions
 from inkbloom.apps.cli.painting.options import Iterations, OutDir, PaintOptions, Samples
-from inkbloom.apps.cli.painting.running import Run
+from inkbloom.apps.cli.painting.running import run
 
 
 @Parameter(name="*")
@@ -52,5 +52,4 @@ def img2img(
     prompts = read_prompts(words, options)
     fields = source.fields() | edit.fields()
     request = run_request(prompts, options, controls=control_units(control), **fields)
-    model = load_model(options)
-    return Run(model, model.resolve(request), prompts, options).paint()
+    return run(request, prompts, options)

@@ -12,7 +12,8 @@ from cyclopts import Parameter
 
 from inkbloom.apps.cli.painting.asking import load_model, paint_request
 from inkbloom.apps.cli.painting.editing import EditOptions, MaskedContent, Strength
-from inkbloom.apps.cli.painting.options import RequestOptions
+from inkbloom.apps.cli.painting.options import DryRun, RequestOptions
+from inkbloom.apps.cli.painting.planning import tell_request, tell_time
 from inkbloom.core.errors import RequestError
 
 _MASK = "_mask.png"
@@ -31,6 +32,7 @@ def inpaint(
     *,
     indir: Annotated[Path, Parameter(help="Where NAME.png and NAME_mask.png are.")],
     outdir: Annotated[Path, Parameter(help="Where NAME.png goes.")],
+    dry_run: DryRun = False,
     options: RequestOptions = RequestOptions(),
     edit: InpaintOptions = InpaintOptions(),
 ) -> int:
@@ -51,6 +53,8 @@ def inpaint(
 
     pairs = _pairs(indir)
     paint_request(prompt, options, **edit.fields())
+    if dry_run:
+        return _tell(pairs, prompt, options, edit)
     model = load_model(options)
     failed = 0
     with output_folders(outdir), step_bar("Pictures", len(pairs)) as show:
@@ -67,6 +71,16 @@ def inpaint(
             save_picture(result.images[0], names, result.requests[0], stages=result.stages[0])
     print(f"Inpainted {len(pairs) - failed} of {len(pairs)} pictures into {outdir}.")
     return 2 if failed else 0
+
+
+def _tell(pairs: list[tuple[Path, Path]], prompt: str, options: RequestOptions, edit: InpaintOptions) -> int:
+    """What it would be if all pictures were like the first."""
+    sources = {"init_image": pairs[0][0], "mask_image": pairs[0][1]}
+    request = paint_request(prompt, options, **edit.fields() | sources)
+    tell_request(request, options, len(pairs))
+    model = load_model(options)
+    tell_time(model, [model.resolve(request)], len(pairs))
+    return 0
 
 
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:

@@ -8,10 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from inkbloom.apps.cli.control import ControlOptions, control_units
-from inkbloom.apps.cli.painting.asking import load_model, read_prompts, run_request
+from inkbloom.apps.cli.painting.asking import read_prompts, run_request
 from inkbloom.apps.cli.painting.options import COMPVIS, PaintOptions, switch
 from inkbloom.apps.cli.painting.resolution import ResolutionOptions
-from inkbloom.apps.cli.painting.running import Run
+from inkbloom.apps.cli.painting.running import run
 from inkbloom.core.errors import RequestError
 
 
@@ -48,6 +48,7 @@ def txt2img(
     inkbloom txt2img "a castle" --control canny.safetensors \\
       --control-image photo.jpg --control-preprocessor canny
     inkbloom txt2img "a castle" --hires-scale 2 --hires-upscaler Starter
+    inkbloom txt2img "a castle" --ckpt model.safetensors --dry-run
     ```
     """
     if options.laion400m:
@@ -58,5 +59,4 @@ def txt2img(
         )
     prompts = read_prompts(words, options)
     request = run_request(prompts, options, controls=control_units(control), **resolution.fields())
-    model = load_model(options)
-    return Run(model, model.resolve(request), prompts, options).paint()
+    return run(request, prompts, options)

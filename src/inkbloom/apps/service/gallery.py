@@ -18,6 +18,7 @@ from inkbloom.apps.service.database import Database
 from inkbloom.apps.service.events import Events
 from inkbloom.apps.service.folders import DataFolder, within, write_file
 from inkbloom.apps.service.jobs import Picture
+from inkbloom.apps.service.library import named
 from inkbloom.apps.service.refusals import UnknownError
 from inkbloom.apps.service.searching import condition_of
 from inkbloom.apps.service.uploads import Uploads
@@ -120,7 +121,7 @@ class Gallery:
 
         Deleting a picture lets its job make it again, should it be retried.
         """
-        request = None if request is None else self._uploads.named(request)
+        request = None if request is None else named(self._uploads.named(request))
         told = request or {}
         names = [str(told[name]) for name in _SEARCHED if told.get(name)]
         names += [f"<{name.replace('embed:', 'embedding:', 1)}" for name in told.get("network_hashes") or {}]

@@ -40,9 +40,9 @@ class GenerateSpec(_Spec, frozen=True):
 
     kind: Literal["generate"] = "generate"
     request: GenerationRequest
-    styles: tuple[str, ...] = Field((), description="names of styles whose texts go around the prompts")
-    variants: bool = Field(False, description="fill {a|b} and __wildcards__, another choice for each seed")
-    format: Literal["png", "jpg", "webp", "avif"] | None = Field(None, description="None: as the settings say")
+    styles: tuple[str, ...] = Field(default=(), description="names of styles whose texts go around the prompts")
+    variants: bool = Field(default=False, description="fill {a|b} and __wildcards__, another choice for each seed")
+    format: Literal["png", "jpg", "webp", "avif"] | None = Field(default=None, description="None: as the settings say")
 
 
 class UpscaleSpec(_Spec, frozen=True):
@@ -50,17 +50,17 @@ class UpscaleSpec(_Spec, frozen=True):
 
     kind: Literal["upscale"] = "upscale"
     images: tuple[str, ...] = Field(min_length=1, max_length=1000, description="pictures, each by its name")
-    scale: float | None = Field(None, ge=0.1, le=16, description="None: 4, where there is no size")
-    width: int | None = Field(None, ge=1, le=30_000, description="pixels, with height in place of scale")
-    height: int | None = Field(None, ge=1, le=30_000, description="pixels")
-    crop: bool = Field(False, description="cut to exactly the size")
-    max_side: int = Field(0, ge=0, le=30_000, description="the longer side at most; 0: as long as it will")
-    upscaler: str = Field("Starter", description="its name")
-    upscaler2: str | None = Field(None, description="mixed with the first")
-    visibility2: float = Field(0.0, ge=0, le=1, description="how much of it")
-    faces: str | None = Field(None, description="a face restorer of the library")
-    face_visibility: float = Field(1.0, ge=0, le=1, description="how much of its result")
-    format: Literal["png", "jpg", "webp", "avif"] | None = Field(None, description="None: as the settings say")
+    scale: float | None = Field(default=None, ge=0.1, le=16, description="None: 4, where there is no size")
+    width: int | None = Field(default=None, ge=1, le=30_000, description="pixels, with height in place of scale")
+    height: int | None = Field(default=None, ge=1, le=30_000, description="pixels")
+    crop: bool = Field(default=False, description="cut to exactly the size")
+    max_side: int = Field(default=0, ge=0, le=30_000, description="the longer side at most; 0: as long as it will")
+    upscaler: str = Field(default="Starter", description="its name")
+    upscaler2: str | None = Field(default=None, description="mixed with the first")
+    visibility2: float = Field(default=0.0, ge=0, le=1, description="how much of it")
+    faces: str | None = Field(default=None, description="a face restorer of the library")
+    face_visibility: float = Field(default=1.0, ge=0, le=1, description="how much of its result")
+    format: Literal["png", "jpg", "webp", "avif"] | None = Field(default=None, description="None: as the settings say")
 
 
 class PlotSpec(_Spec, frozen=True):
@@ -68,12 +68,12 @@ class PlotSpec(_Spec, frozen=True):
 
     kind: Literal["plot"] = "plot"
     request: GenerationRequest
-    x: str = Field("Nothing", description='such as "Steps: 10-30 (+10)"')
+    x: str = Field(default="Nothing", description='such as "Steps: 10-30 (+10)"')
     y: str = "Nothing"
     z: str = "Nothing"
     vary_seeds: tuple[Literal["x", "y", "z"], ...] = ()
-    legend: bool = Field(True, description="labels around the drawn grid")
-    margin: int = Field(0, ge=0, le=500, description="pixels between the pictures of the drawn grid")
+    legend: bool = Field(default=True, description="labels around the drawn grid")
+    margin: int = Field(default=0, ge=0, le=500, description="pixels between the pictures of the drawn grid")
 
 
 class MergeSpec(_Spec, frozen=True):
@@ -84,14 +84,14 @@ class MergeSpec(_Spec, frozen=True):
     method: str = "weighted-sum"
     multiplier: float | None = None
     blocks: str | None = None
-    density: float = Field(0.2, ge=0, le=1)
-    drop: float = Field(0.9, ge=0, lt=1)
-    seed: int = Field(0, ge=0)
+    density: float = Field(default=0.2, ge=0, le=1)
+    drop: float = Field(default=0.9, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0)
     vae: str | None = None
     discard: str | None = None
     precision: Literal["float32", "float16", "bfloat16"] | None = None
-    name: str | None = Field(None, description="of the result, without ending")
-    compare: bool = Field(False, description="write nothing; tell how B differs from A")
+    name: str | None = Field(default=None, description="of the result, without ending")
+    compare: bool = Field(default=False, description="write nothing; tell how B differs from A")
 
 
 class TrainSpec(_Spec, frozen=True):
@@ -101,7 +101,7 @@ class TrainSpec(_Spec, frozen=True):
     training: Literal["lora", "embedding", "dreambooth", "diffusion", "hypernetwork", "controlnet"]
     name: str = Field(min_length=1, max_length=100, description="of the result, and of the run")
     dataset: str = Field(description="the name of a data set")
-    model: str | None = Field(None, description="the model that is taught; None: the default one")
+    model: str | None = Field(default=None, description="the model that is taught; None: the default one")
     fields: dict[str, Any] = Field(default_factory=dict, description="of the recipe, flat, such as rank or steps")
 
 
@@ -165,7 +165,7 @@ class Picture(BaseModel, frozen=True):
     created: datetime
     favourite: bool = False
     prompt: str = ""
-    request: Told | None = Field(None, description="what paints it alone; None where it was not painted")
+    request: Told | None = Field(default=None, description="what paints it alone; None where it was not painted")
     warnings: list[str] = Field(default_factory=list)
 
 
@@ -177,16 +177,16 @@ class Job(BaseModel, frozen=True):
     state: State
     title: str
     priority: int = 0
-    place: int | None = Field(None, description="how many are before it; None where it does not wait")
+    place: int | None = Field(default=None, description="how many are before it; None where it does not wait")
     spec: Told = Field(description="as asked for, the seed drawn")
     created: datetime
     started: datetime | None = None
     finished: datetime | None = None
     progress: Progress = Progress()
     pictures: list[Picture] = Field(default_factory=list)
-    result: dict[str, Any] | None = Field(None, description="of a merge, a training, a verification, a plot")
+    result: dict[str, Any] | None = Field(default=None, description="of a merge, a training, a verification, a plot")
     error: Failure | None = None
     warnings: list[str] = Field(default_factory=list)
-    attempts: int = Field(0, description="how often a worker began it")
-    client: str | None = Field(None, description="who asked, in the client's own words")
-    preview_step: int | None = Field(None, description="the step of the newest preview, where there is one")
+    attempts: int = Field(default=0, description="how often a worker began it")
+    client: str | None = Field(default=None, description="who asked, in the client's own words")
+    preview_step: int | None = Field(default=None, description="the step of the newest preview, where there is one")

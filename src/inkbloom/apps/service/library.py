@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # The library brings torch, which takes seconds; it is imported inside functions here.
 
 STARTER = "starter"
+_STARTER_FILE = "starter_model"
+"""As the pipeline calls it, after its folder, and so the pictures' files."""
 KINDS = ("checkpoints", "vae", "loras", "embeddings", "hypernetworks", "controlnet", "upscale_models")
 """Those that a client may name or list."""
 REFERENCE = "reference_only"
@@ -222,6 +224,11 @@ class Models:
             return self._specs[path]
 
 
+def named(request: dict[str, Any]) -> dict[str, Any]:
+    """A dumped request of a painted picture, with the model by its name here."""
+    return request | {"model": STARTER} if request.get("model") == _STARTER_FILE else request
+
+
 def size_of(path: Path) -> int:
     """Of a file, or of all in a folder."""
     try:
@@ -244,7 +251,7 @@ def _built_in() -> list[Path]:
 def _names(card: ModelCard) -> set[str]:
     """The names by which workers and settings may call it."""
     if card.name == STARTER:
-        return {STARTER, "starter_model"}
+        return {STARTER, _STARTER_FILE}
     stem = card.name.rpartition("/")[2]
     return {card.name, stem, stem.rpartition(".")[0] or stem}
 

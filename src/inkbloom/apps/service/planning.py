@@ -12,15 +12,25 @@ from pydantic import BaseModel
 from inkbloom.apps.service.database import Database
 from inkbloom.apps.service.jobs import GenerateSpec, PlotSpec, Progress, Spec, TrainSpec, UpscaleSpec
 from inkbloom.apps.service.library import STARTER, Models, size_of
+from inkbloom.apps.service.uploads import Uploads
+from inkbloom.pipelines.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from inkbloom.families.spec import ModelSpec
     from inkbloom.pipelines.request import ResolvedRequest
 
-_TILE = 1024
-"""Larger pictures are decoded in tiles, if need be."""
 _KEEP = 0.7
 """Of what was known of a speed, when a new measurement comes."""
+
+
+class PlanMessage(BaseModel, frozen=True):
+    """Something to know of a plan."""
+
+    key: str
+    """Which of the messages it is, for programs with words of their own."""
+    values: dict[str, str | int] = {}
+    """What it names."""
+    text: str
+    """The message itself, in English."""
 
 
 class Plan(BaseModel, frozen=True):
@@ -38,12 +48,14 @@ class Plan(BaseModel, frozen=True):
     pictures: int | None = None
     steps: int | None = None
     """Of each picture."""
-    messages: list[str] = []
+    messages: list[PlanMessage] = []
 
 
 class Planning:
-    def __init__(self, database: Database, models: Models, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._database, self._models, self._clock = database, models, clock
+    def __init__(
+        self, database: Database, models: Models, uploads: Uploads, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database, self._models, self._uploads, self._clock = database, models, uploads, clock
         self._seen: dict[str, tuple[tuple[float, int], tuple[float, int]]] = {}
 
     def plan(self, spec: Spec, device: str) -> Plan:
@@ -52,7 +64,9 @@ class Planning:
             return self._painting(spec, device)
         pictures = len(spec.images) if isinstance(spec, UpscaleSpec) else None
         model = spec.model or STARTER if isinstance(spec, TrainSpec) else None
-        messages = [f"How long a job of the kind {spec.kind} takes cannot be said beforehand."]
+        messages = [
+            _message("unknown", "How long a job of the kind {kind} takes cannot be said beforehand.", kind=spec.kind)
+        ]
         return Plan(
             fits=True,
             device=device,
@@ -63,26 +77,26 @@ class Planning:
         )
 
     def _painting(self, spec: GenerateSpec | PlotSpec, device: str) -> Plan:
+        from inkbloom.pipelines.memory import painting_bytes
+
         facts = self._models.spec(spec.request.model)
-        # Its pictures lie with the service, under names that only `Naming.run` turns into paths
-        request = spec.request.model_copy(update={"model": None, "controls": (), "regions": (), "init_noise": None})
-        width, height = request.width, request.height
-        if request.init_image is not None:
-            request = request.model_copy(update={"init_image": None, "mask_image": None})
-        resolved = request.resolved(facts)
+        # Of its pictures only the one to start from changes what is painted: its size may be the request's
+        left_out = {"model": None, "mask_image": None, "controls": (), "regions": ()}
+        request = spec.request.model_copy(update=left_out)
+        resolved = GenerationRequest(**self._uploads.resolved(request.model_dump(mode="json"))).resolved(facts)
         name = spec.request.model or STARTER
-        needed = size_of(self._models.path(spec.request.model)) + _work(facts, resolved)
+        needed = size_of(self._models.path(spec.request.model)) + painting_bytes(facts, resolved)
         free = available(device)
         fits = free is None or needed <= free
         pictures = resolved.num_images if isinstance(spec, GenerateSpec) else None
         messages = []
         if not fits:
-            messages.append(f"It needs at least {_say(needed)} of memory, but {_say(free or 0)} are free.")
-        if spec.request.init_image is not None and width is None and height is None:
-            messages.append("The size follows from the given picture; this plan is for the model's own size.")
+            text = "It needs at least {needed} of memory, but {free} are free."
+            messages.append(_message("too_large", text, needed=_say(needed), free=_say(free or 0)))
         pace = self._pace(name, resolved, device, messages)
         if pictures is None:
-            messages.append("A plot paints as many pictures as its axes have values; this plan is for one of them.")
+            text = "A plot paints as many pictures as its axes have values; this plan is for one of them."
+            messages.append(_message("one_of_plot", text))
         return Plan(
             fits=fits,
             seconds=None if pace is None else pace * resolved.steps * (pictures or 1),
@@ -95,7 +109,7 @@ class Planning:
             messages=messages,
         )
 
-    def _pace(self, model: str, request: ResolvedRequest, device: str, messages: list[str]) -> float | None:
+    def _pace(self, model: str, request: ResolvedRequest, device: str, messages: list[PlanMessage]) -> float | None:
         """Seconds for a step, from the most alike measurement."""
         with self._database.reading() as db:
             row = db.execute(
@@ -104,12 +118,12 @@ class Planning:
                 (model, device, request.width * request.height, request.sampler),
             ).fetchone()
         if row is None:
-            messages.append(f'Nothing was painted with "{model}" on {device} yet, so the time is not known.')
+            text = 'Nothing was painted with "{model}" on {device} yet, so the time is not known.'
+            messages.append(_message("no_time", text, model=model, device=device))
             return None
         if (row["width"], row["height"], row["sampler"]) != (request.width, request.height, request.sampler):
-            messages.append(
-                f"The time is estimated from {row['width']} x {row['height']} pixels with {row['sampler']}."
-            )
+            text = "The time is estimated from {width} x {height} pixels with {sampler}."
+            messages.append(_message("other_time", text, **{name: row[name] for name in ("width", "height", "sampler")}))
         return row["seconds"] * request.width * request.height / (row["width"] * row["height"])
 
     def saw(self, job: str, progress: Progress) -> None:
@@ -125,8 +139,6 @@ class Planning:
             return
         seconds = (last - first) / (done - begun)
         key = (request.get("model") or STARTER, request["width"], request["height"], request["sampler"], device)
-        if key[0] == "starter_model":  # as the pipeline calls it
-            key = (STARTER, *key[1:])
         with self._database.writing() as db:
             db.execute(
                 "INSERT INTO speeds VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -166,27 +178,8 @@ def available(device: str) -> int | None:
     return available_bytes(torch.device(device))
 
 
-def _work(facts: ModelSpec, request: ResolvedRequest) -> int:
-    """The least memory for the largest moment of painting: a call of the U-Net, or the decoding of a picture."""
-    import torch
-
-    from inkbloom.pipelines.memory import decode_bytes, unet_bytes
-
-    dtype = torch.float32
-    width, height = (
-        (request.width, request.height) if request.hires is None else request.hires.size(request.width, request.height)
-    )
-    down = facts.autoencoder.downscale
-    together = min(request.batch_size, request.num_images) * (1 + (request.guidance_scale != 1))
-    latent_width, latent_height = width // down, height // down
-    if request.tiled_diffusion is not None:
-        window = (request.tiled_diffusion.size or facts.default_size) // down
-        latent_width, latent_height = min(latent_width, window), min(latent_height, window)
-        together *= request.tiled_diffusion.at_once
-    return max(
-        unet_bytes(facts.unet, latent_width, latent_height, together, dtype),
-        decode_bytes(facts.autoencoder, min(width, _TILE), min(height, _TILE), dtype),
-    )
+def _message(key: str, text: str, **values: str | int) -> PlanMessage:
+    return PlanMessage(key=key, values=values, text=text.format(**values))
 
 
 def _say(count: int) -> str:

@@ -397,5 +397,5 @@ def _title(spec: Spec) -> str:
         case TrainSpec():
             text = spec.name
         case VerifySpec():
-            text = f"#{spec.picture}"
+            text = f"Verify picture {spec.picture}"
     return text if len(text) <= _TITLE else text[: _TITLE - 1] + "…"

@@ -86,7 +86,7 @@ class Service:
         self.datasets = Datasets(folder)
         self._prompts = Prompts(folder, self.models)
         self._queue = Queue(self._database, self.gallery)
-        self._planning = Planning(self._database, self.models)
+        self._planning = Planning(self._database, self.models, self.uploads)
         self._naming = Naming(folder, self.uploads, self.gallery, self.models, self.datasets, self._prompts)
         self._dispatcher = Dispatcher(
             folder,

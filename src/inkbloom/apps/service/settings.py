@@ -20,7 +20,9 @@ class Settings(Checked, frozen=True):
     preview_method: Literal["none", "matrix", "tiny", "full"] = Field(
         "tiny", description="how a picture at work is shown"
     )
-    preview_every: int = Field(1, ge=1, le=1000, description="steps from one preview to the next")
+    preview_every: int = Field(
+        0, ge=0, le=1000, description="steps from one preview to the next; 0: so many that they take hardly any time"
+    )
     keep_steps: bool = Field(True, description="keep the previews of all steps, as a filmstrip")
     memory_budget_gb: float | None = Field(
         None, gt=0, description="for models in memory; None: half of the machine's memory"

@@ -8,7 +8,7 @@ from inkbloom.pipelines.upscaling.settings import HiresPass
 
 INFOTEXT = """a cat, blue
 Negative prompt: dog
-Steps: 6, Sampler: LCM, CFG scale: 1.5, Seed: 374, Size: 768x1024, Model hash: 19bbe9faa4, Clip skip: 2, Version: v1.9.4"""
+Steps: 6, Sampler: LCM, CFG scale: 1.5, Seed: 374, Size: 768x1024, Clip skip: 2, Version: v1.9.4"""
 
 
 def translated(body, **settings):

@@ -225,6 +225,14 @@ def test_previews(office: Office, shown: Callable[..., None]) -> None:
             assert (picture.format, picture.size) == ("JPEG", (64, 64))
 
 
+def test_previews_take_little_of_the_time(office: Office, shown: Callable[..., None]) -> None:
+    shown(preview_method="full", preview_every=0)
+    heard = office.run(generate(model="starter", steps=12))
+    shown_steps = [one["step"] for one in told(heard, "preview")]
+    assert 1 <= len(shown_steps) < 12
+    assert shown_steps == sorted(shown_steps)
+
+
 def test_a_preview_that_there_is_not_is_told_once(office: Office, shown: Callable[..., None]) -> None:
     shown(preview_method="tiny")
     office.connection.send({"do": "unload"})

@@ -2,7 +2,7 @@
 
 export interface CurveRow {
   step: number;
-  [name: string]: number | string | null | undefined;
+  metrics: Record<string, number | null>;
 }
 
 export interface Point {
@@ -12,9 +12,14 @@ export interface Point {
 
 /** The points of one measurement; rows that lack it, or where it is no number, are left out. */
 export function pointsOf(rows: readonly CurveRow[], name: string): Point[] {
-  return rows.flatMap(({ step, [name]: value }) =>
+  return rows.flatMap(({ step, metrics: { [name]: value } }) =>
     typeof value === "number" && Number.isFinite(value) ? [{ step, value }] : [],
   );
+}
+
+/** Without what was only repeated: rows carry the last measurement on until there is another. */
+export function measured(points: readonly Point[]): Point[] {
+  return points.filter(({ value }, i) => value !== points[i - 1]?.value);
 }
 
 /** At most `most` points, each the mean of its neighbours: noise of single steps goes, the course stays. */

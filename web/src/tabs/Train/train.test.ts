@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import type { TrainingField } from "../../api/types";
-import { pointsOf, thinned, ticks } from "./curve";
+import { type CurveRow, measured, pointsOf, thinned, ticks } from "./curve";
 import { rounds, specOf, type TrainForm } from "./form";
 import { linesOf, objectOf } from "./lines";
+import { used } from "./use";
 
 const form: TrainForm = {
   view: "data", training: "lora", name: " cat ", dataset: "cats", model: null,
@@ -33,14 +34,24 @@ test("objects are lines, and lines are objects", () => {
 });
 
 test("a curve leaves out what was not measured, and keeps the mean", () => {
-  const points = pointsOf([{ step: 1, loss: 2 }, { step: 2 }, { step: 3, loss: null }, { step: 4, loss: 4 }], "loss");
+  const metrics: CurveRow["metrics"][] = [{ loss: 2 }, {}, { loss: null }, { loss: 4 }];
+  const rows = metrics.map((metrics, i) => ({ step: i + 1, metrics }));
+  const points = pointsOf(rows, "loss");
   expect(points).toEqual([{ step: 1, value: 2 }, { step: 4, value: 4 }]);
   expect(thinned(points, 1)).toEqual([{ step: 3, value: 3 }]);
   expect(thinned(points, 2)).toEqual(points);
+  expect(measured([...points, { step: 5, value: 4 }])).toEqual(points);
 });
 
 test("ticks are round and go around the values", () => {
   expect(ticks(0, 100, 5)).toEqual([0, 20, 40, 60, 80, 100]);
   expect(ticks(0.013, 0.048, 4)).toEqual([0.01, 0.02, 0.03, 0.04, 0.05]);
-  expect(ticks(3, 3, 4)).toEqual([3, 4]);
+  expect(ticks(3, 3, 3)).toEqual([3, 4]);
+});
+
+test("what was trained goes into the prompt once, or becomes the model", () => {
+  const spec = specOf(form, [])!;
+  expect(used(spec, ["cat.safetensors"], { prompt: "a cat " })).toEqual({ prompt: "a cat <lora:cat:1>" });
+  expect(used(spec, ["cat.safetensors"], { prompt: "<lora:cat:1> x" })).toEqual({ prompt: "<lora:cat:1> x" });
+  expect(used({ ...spec, training: "dreambooth" }, ["cat.safetensors"], {})).toEqual({ model: "cat" });
 });

@@ -181,7 +181,7 @@ def _transparent(service: Service, data: bytes) -> PILImage.Image | None:
     with PILImage.open(service.uploads.open(service.uploads.add(data).id)) as picture:
         if "A" not in picture.getbands():
             return None
-        holes = picture.getchannel("A").point(lambda alpha: 255 if alpha < 128 else 0)
+        holes = picture.getchannel("A").point([255 if alpha < 128 else 0 for alpha in range(256)])
     return holes if holes.getbbox() else None
 
 

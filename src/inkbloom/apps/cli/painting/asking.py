@@ -123,7 +123,8 @@ def _plain_value(text: str) -> OptionValue:
     return text
 
 
-def _dtype(options: RequestOptions) -> str | None:
+def dtype_of(options: RequestOptions) -> str | None:
+    """The precision that --precision and --dtype ask for; None: what suits the device."""
     if options.precision == "full" and options.dtype not in (None, "float32"):
         raise RequestError(f"--precision full means float32, but --dtype is {options.dtype}; give one of them.")
     return "float32" if options.precision == "full" else options.dtype
@@ -137,7 +138,7 @@ def load_model(options: RequestOptions) -> StableDiffusion:
     model = StableDiffusion.load(
         options.ckpt,
         device=options.device,
-        dtype=_dtype(options),
+        dtype=dtype_of(options),
         ema=options.ema,
         config=options.config,
         vae=options.vae,

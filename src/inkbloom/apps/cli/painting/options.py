@@ -29,6 +29,9 @@ def switch(name: str, *, group: Group, help: str) -> Parameter:
     return flag(name, group=group, help=help, negative="", show_default=False)
 
 
+DryRun = Annotated[
+    bool, switch("--dry-run", group=MODERN, help="Say what would be painted, whether it fits and how long it takes.")
+]
 OutDir = Annotated[
     Path, flag("--outdir", group=COMPVIS, help="Where samples/00000.png, ... and grid-0000.png, ... go.")
 ]
@@ -191,6 +194,7 @@ class RequestOptions:
 class PaintOptions(RequestOptions):
     """What all commands that paint prompts in runs are told; a command's own class adds to it, with own defaults."""
 
+    dry_run: DryRun = False
     prompt: Annotated[str | None, flag("--prompt", group=COMPVIS, help="What to paint, if not given plainly.")] = None
     outdir: OutDir = Path("outputs/txt2img-samples")
     skip_grid: Annotated[bool, switch("--skip_grid", group=COMPVIS, help="Write no grid.")] = False

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inkbloom.apps.cli.painting.asking import load_model
 from inkbloom.apps.cli.painting.options import PaintOptions
+from inkbloom.apps.cli.painting.planning import tell_request, tell_time
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from inkbloom.pipelines.request import ResolvedRequest
+    from inkbloom.pipelines.request import GenerationRequest, ResolvedRequest
     from inkbloom.pipelines.stable_diffusion import StableDiffusion
     from inkbloom.pipelines.upscaling.settings import HiresPass
     from inkbloom.text.prompt.templates import Templates
@@ -26,6 +28,15 @@ def templates(options: PaintOptions) -> Templates:
 
     wildcards = Wildcards(options.wildcards) if options.variants or options.wildcards else None
     return Templates(style=options.style, styles_file=options.styles_file, wildcards=wildcards)
+
+
+def run(request: GenerationRequest, prompts: list[str], options: PaintOptions) -> int:
+    """Paint what is asked for, or, with --dry-run, tell what that would be; the exit code."""
+    if options.dry_run:
+        tell_request(request, options, request.num_images)
+    model = load_model(options)
+    work = Run(model, model.resolve(request), prompts, options)
+    return work.tell() if options.dry_run else work.paint()
 
 
 class Run:
@@ -43,6 +54,11 @@ class Run:
         self.samples = options.outdir / "samples"
         self.pictures: list[Image] = []
         self.saved: list[Path] = []
+
+    def tell(self) -> int:
+        batches = list(self._batches())
+        tell_time(self.model, batches[0], self.request.num_images)
+        return 0
 
     def paint(self) -> int:
         from inkbloom.pipelines.saving import output_folders

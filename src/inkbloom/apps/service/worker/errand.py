@@ -49,6 +49,7 @@ class Errand:
     _stage: str = ""
     _told: float = 0.0
     _began: tuple[float, float] | None = None
+    _done: float = 0.0
 
     @property
     def run(self) -> Run:
@@ -83,6 +84,7 @@ class Errand:
         """Tell `jobs.Progress`, not too often; the time left is reckoned from what was done since the work began."""
         self.check()
         now = time.monotonic()
+        self._done = done
         if stage == "working" and "seconds_left" not in fields:
             if self._began is None:
                 self._began = now, done
@@ -93,6 +95,13 @@ class Errand:
         self._stage, self._told = stage, now
         told = {"stage": stage, "done": min(done, 1.0), **fields}
         self.send({"tell": "progress", "job": self.run["job"], "progress": told})
+
+    def leap(self, done: float) -> None:
+        """The job is so far, and what lies between needed no work: the time left must not be reckoned from it."""
+        if self._began is not None:
+            since, first = self._began
+            self._began = since, first + done - self._done
+        self._done = done
 
     def preview(self, picture: int, step: int, image: bytes) -> None:
         self.send({"tell": "preview", "job": self.run["job"], "picture": picture, "step": step, "image": image})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import time
 from collections.abc import Mapping
 
 from inkbloom.apps.service.jobs import GenerateSpec
@@ -17,6 +18,8 @@ from inkbloom.text.prompt.wildcards import Wildcards
 
 QUALITY = 80
 """Of previews, as JPEG."""
+PREVIEWS = 0.03
+"""The part of the painting's time that they take, where the settings do not say how often they come."""
 
 
 def generate(errand: Errand) -> None:
@@ -73,6 +76,7 @@ class Easel:
     def __init__(self, errand: Errand, pictures: int) -> None:
         self._errand, self._pictures = errand, pictures
         self._finished = 0
+        self._next_preview = 0.0
 
     def paint(self, model: StableDiffusion, batch: Mapping[int, ResolvedRequest]) -> None:
         """Paint pictures at once, by their numbers in the job, but for those left out or saved; save and tell them.
@@ -106,6 +110,7 @@ class Easel:
     def passed(self, pictures: int) -> None:
         """So many more need no painting."""
         self._finished += pictures
+        self._errand.leap(self._finished / self._pictures)
 
     def _watch(self, model: StableDiffusion, batch: list[int], now: Progress) -> None:
         errand = self._errand
@@ -125,10 +130,21 @@ class Easel:
             step=now.step,
             steps=now.total,
         )
-        if errand.settings.preview_method != "none" and now.step % errand.settings.preview_every == 0:
-            previewer, line = errand.models.previewer(model, errand.settings.preview_method)
-            errand.warn([] if line is None else [line])
-            for index, picture in zip(pictures, previewer(now), strict=False):
-                file = io.BytesIO()
-                picture.save(file, "JPEG", quality=QUALITY)
-                errand.preview(index, now.step, file.getvalue())
+        if errand.settings.preview_method != "none" and self._is_due(now):
+            self._show(model, pictures, now)
+
+    def _is_due(self, now: Progress) -> bool:
+        """Whether this step is shown: each so many, or when the last preview has been paid for by enough painting."""
+        every = self._errand.settings.preview_every
+        return now.step % every == 0 if every else time.perf_counter() >= self._next_preview
+
+    def _show(self, model: StableDiffusion, pictures: list[int], now: Progress) -> None:
+        errand, began = self._errand, time.perf_counter()
+        previewer, line = errand.models.previewer(model, errand.settings.preview_method)
+        errand.warn([] if line is None else [line])
+        for index, picture in zip(pictures, previewer(now), strict=False):
+            file = io.BytesIO()
+            picture.save(file, "JPEG", quality=QUALITY)
+            errand.preview(index, now.step, file.getvalue())
+        ended = time.perf_counter()
+        self._next_preview = ended + (ended - began) / PREVIEWS
