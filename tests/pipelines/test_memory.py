@@ -14,10 +14,13 @@ from inkbloom.pipelines.memory import (
     decode_bytes,
     encode_bytes,
     is_out_of_memory,
+    painting_bytes,
     require,
     steering_bytes,
     unet_bytes,
 )
+from inkbloom.pipelines.request import GenerationRequest
+from tests.conftest import TINY
 
 MEASURE = """
 from pathlib import Path
@@ -95,3 +98,15 @@ def test_running_out_is_recognised() -> None:
         torch.empty(2**60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_painting_needs_what_its_largest_moment_does() -> None:
+    def needed(**fields: object) -> int:
+        return painting_bytes(TINY, GenerationRequest(prompt="", **fields).resolved(TINY))  # pyright: ignore[reportArgumentType] - any field
+
+    decoding = decode_bytes(TINY.autoencoder, 512, 512, torch.float32)
+    guided = unet_bytes(TINY.unet, 64, 64, 2 * 8, torch.float32)
+    assert needed(width=512, height=512, num_images=8, batch_size=8) == max(decoding, guided) == guided
+    assert needed(width=512, height=512) == decoding
+    assert needed(width=256, height=256, hires={"scale": 2}) == decoding
+    assert needed(width=256, height=256, guidance_scale=1) == decoding // 4

@@ -23,10 +23,12 @@ export const variables: CSSVariablesResolver = () => ({
     "--mantine-color-dimmed": "#636b74",
     "--mantine-color-placeholder": "#6c747d",
     "--mantine-color-error": "#c92a2a",
+    "--mantine-color-green-light-color": "#20692e",
   },
   dark: {
     "--mantine-color-dimmed": "#a3a3a3",
     "--mantine-color-placeholder": "#9d9d9d",
     "--mantine-color-error": "#ff8787",
+    "--mantine-color-anchor": "var(--mantine-color-ink-3)",
   },
 });

@@ -145,3 +145,12 @@ def test_paths_are_not_told(service: Service, painted) -> None:
     other = service.gallery.picture(painted(init_image=foreign))
     assert other.request is not None
     assert other.request["init_image"]["path"] is None
+
+
+def test_the_starter_has_the_name_that_the_library_gives_it(service: Service, painted) -> None:
+    number = painted("a cat", model="starter_model")  # as the pipeline calls it
+    request = service.gallery.picture(number).request
+    assert request is not None
+    assert request["model"] == "starter"
+    assert _found(service, "model:starter") == [number]
+    assert service.reproduce(number).spec["request"]["model"] is None

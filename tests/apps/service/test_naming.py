@@ -135,7 +135,7 @@ def test_other_kinds(service: Service, painted) -> None:
     upload = service.uploads.add(png())
     assert service.submit(UpscaleSpec(images=(upload.name,))).spec["images"] == [upload.name]
     assert service.submit(VerifySpec(picture=painted())).title == "Verify picture 1"
-    with pytest.raises(RequestError, match="There is no picture 99"):
+    with pytest.raises(RequestError, match="picture: there is no picture 99"):
         service.submit(VerifySpec(picture=99))
     for name in ("../x", "a/b", ""):
         with pytest.raises(RequestError, match=r"name|at least"):

@@ -56,3 +56,15 @@ def test_plans_refuse_as_submitting_does(service: Service) -> None:
     upload = service.uploads.add(png())
     assert service.plan(UpscaleSpec(images=(upload.name,))).pictures == 1
     assert service.jobs()[1] == 0
+
+
+def test_the_size_is_that_of_the_picture_with_its_margins(service: Service) -> None:
+    upload = service.uploads.add(png((128, 64)))
+    _measure(service, 0.5)
+    start = {"init_image": {"path": upload.name}, "width": None, "height": None}
+    assert service.plan(spec_of(**start)).seconds == pytest.approx(0.5 * 4 * 2)
+    wider = service.plan(spec_of(**start, outpaint_right=64, outpaint_top=61))  # 192 x 128: rounded up to what fits
+    assert wider.seconds == pytest.approx(0.5 * 4 * 6)
+    assert [(one.key, one.values) for one in wider.messages] == [
+        ("other_time", {"width": 64, "height": 64, "sampler": "DDIM"})
+    ]

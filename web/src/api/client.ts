@@ -57,8 +57,16 @@ async function ask(method: string, path: string, params?: Params, init: RequestI
   return response;
 }
 
+/** JSON, in which seeds that a number would round become texts of their digits. */
+export function parse<T>(text: string): T {
+  const exact = text.replace(/("(?:\w+_)?seed": ?)(\d{16,})/g, (found, name: string, digits: string) =>
+    Number.isSafeInteger(Number(digits)) ? found : `${name}"${digits}"`,
+  );
+  return JSON.parse(exact) as T;
+}
+
 async function read<T>(response: Response): Promise<T> {
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  return response.status === 204 ? (undefined as T) : parse<T>(await response.text());
 }
 
 function json(body: unknown, signal?: AbortSignal, headers?: Record<string, string>): RequestInit {

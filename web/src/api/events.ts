@@ -2,7 +2,7 @@
 
 import type { QueryClient } from "@tanstack/react-query";
 import { create } from "zustand";
-import { address, isUnreachable } from "./client";
+import { address, isUnreachable, parse } from "./client";
 import type { Job, Jobs, Picture, Progress, Settings } from "./types";
 
 export interface PreviewNews {
@@ -56,7 +56,7 @@ export function listen(queries: QueryClient): () => void {
   const on = <T>(type: string, handle: (data: T) => void) =>
     source.addEventListener(type, (event: MessageEvent<string>) => {
       last = Number(event.lastEventId) || last;
-      handle(JSON.parse(event.data) as T);
+      handle(parse<T>(event.data));
     });
 
   const open = () => {

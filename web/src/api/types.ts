@@ -8,6 +8,9 @@ export type Mode = "txt2img" | "img2img" | "inpaint";
 /** "upload:ID" | "picture:ID" | a data URL. */
 export type PictureSource = string;
 
+/** Digits as a text where a number would round them, from 2 ** 53 on; the server takes both. */
+export type Seed = number | string;
+
 export interface ControlUnit {
   model: string;
   image: PictureSource;
@@ -76,10 +79,10 @@ export interface GenerationRequest {
   guidance_rescale: number;
   guidance_interval: [number, number] | null;
   clip_skip: number;
-  seed: number | null;
+  seed: Seed | null;
   num_images: number;
   batch_size: number;
-  variation_seed: number | null;
+  variation_seed: Seed | null;
   variation_strength: number;
   seed_width: number | null;
   seed_height: number | null;
@@ -209,7 +212,7 @@ export interface Picture {
   role: "picture" | "grid" | "sample";
   width: number;
   height: number;
-  seed: number | null;
+  seed: Seed | null;
   filename: string;
   created: string;
   favourite: boolean;
@@ -257,6 +260,14 @@ export interface Pictures {
   total: number;
 }
 
+export interface PlanMessage {
+  /** In the namespace messages, under "plan". */
+  key: string;
+  values: Record<string, string | number>;
+  /** The same in English. */
+  text: string;
+}
+
 export interface Plan {
   fits: boolean;
   seconds: number | null;
@@ -266,7 +277,7 @@ export interface Plan {
   model: string;
   pictures: number;
   steps: number;
-  messages: string[];
+  messages: PlanMessage[];
 }
 
 export type ModelKind =

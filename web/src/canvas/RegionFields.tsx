@@ -3,8 +3,9 @@ import { useTranslation } from "react-i18next";
 import type { RegionMask } from "../api/types";
 import { NumberField } from "../components/NumberField";
 import { useDraft } from "../state/draft";
+import { partsOf } from "../state/parts";
 import { tintOf } from "./painting";
-import { partAt, partsOf, useTools } from "./tools";
+import { partAt, useTools } from "./tools";
 import { marginsOf } from "./view";
 
 const LENGTH = 60;
@@ -16,8 +17,8 @@ export function RegionFields() {
   const { request, set } = draft;
   const margins = marginsOf(draft);
   const tools = useTools();
-  const parts = partsOf(request.prompt ?? "");
-  const part = partAt(request.prompt ?? "", tools.part);
+  const parts = partsOf(request);
+  const part = partAt(request, tools.part);
   const region = request.regions?.find((each) => each.part === part);
   const change = (fields: Partial<RegionMask>) =>
     set({ regions: request.regions?.map((each) => (each.part === part ? { ...each, ...fields } : each)) });

@@ -3,6 +3,7 @@ import type { KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { PictureSource } from "../api/types";
 import { useDraft } from "../state/draft";
+import { partsOf } from "../state/parts";
 import { Board } from "./Board";
 import { EditFields } from "./EditFields";
 import { ExtendFields } from "./ExtendFields";
@@ -15,21 +16,23 @@ import { actionOf, isTyping } from "./shortcuts";
 import { useCanvas } from "./state";
 import { ToolOptions } from "./ToolOptions";
 import { Toolbar } from "./Toolbar";
-import { areasOf, chosen, layerOf, partAt, partsOf, toolsOf, useTools } from "./tools";
-import { useFollow } from "./useFollow";
+import { areasOf, chosen, layerOf, partAt, toolsOf, useTools } from "./tools";
 import { Zoom } from "./Zoom";
 
 export { settled } from "./keeping";
 
-/** The picture to start from, and all that can be done to it: masks, sketched colours, another frame, regions. */
+/**
+ * The picture to start from, and all that can be done to it: masks, sketched colours, another frame, regions. From text
+ * alone there is a blank sheet, for regions. `useFollow` must be in use as long as it is shown, or painted from.
+ */
 export default function EditCanvas() {
   const { t } = useTranslation("canvas");
-  const set = useDraft((draft) => draft.set);
+  const { set, mode } = useDraft();
   const { painting, loading, problem } = useCanvas();
-  useFollow();
+  const isSheet = mode === "txt2img";
   const start = (picture: PictureSource | null) => set({ init_image: picture ?? undefined });
   return (
-    <Stack component="section" aria-label={t("title")} gap="sm" w="100%">
+    <Stack component="section" aria-label={t(isSheet ? "area.regions" : "title")} gap="sm" w="100%">
       {problem && (
         <Alert color="red" variant="light" p="xs">
           <Group justify="space-between" gap="xs">
@@ -43,20 +46,21 @@ export default function EditCanvas() {
         </Alert>
       )}
       {painting ? (
-        <Editor painting={painting} onPicture={start} />
-      ) : loading ? (
+        <Editor painting={painting} onPicture={isSheet ? null : start} />
+      ) : loading || isSheet ? (
         <Loader size="sm" mx="auto" my="xl" aria-label={t("loading")} />
       ) : (
         <PicturePlace value={null} onChange={start} label={t("start")} height={220} />
       )}
-      <EditFields />
+      {!isSheet && <EditFields />}
     </Stack>
   );
 }
 
 interface EditorProps {
   painting: Painting;
-  onPicture: (picture: PictureSource | null) => void;
+  /** Takes another picture; null where there is none to take. */
+  onPicture: ((picture: PictureSource | null) => void) | null;
 }
 
 function Editor({ painting, onPicture }: EditorProps) {
@@ -64,11 +68,11 @@ function Editor({ painting, onPicture }: EditorProps) {
   const { request, mode } = useDraft();
   const saving = useCanvas((state) => state.saving);
   const tools = useTools();
-  const areas = areasOf(mode, partsOf(request.prompt ?? "").length);
+  const areas = areasOf(mode, partsOf(request).length);
   const area = chosen(areas, tools.area) ?? "picture";
   const atHand = toolsOf(area);
   const tool = chosen(atHand, tools.tool) ?? "pan";
-  const layer = layerOf(area, partAt(request.prompt ?? "", tools.part));
+  const layer = layerOf(area, partAt(request, tools.part));
   const { width, height } = painting.size;
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -80,18 +84,20 @@ function Editor({ painting, onPicture }: EditorProps) {
   }
 
   return (
-    <Stack gap="xs" onKeyDown={onKeyDown} onPaste={(event) => void pastePicture(event, onPicture)}>
+    <Stack gap="xs" onKeyDown={onKeyDown} onPaste={(event) => onPicture && void pastePicture(event, onPicture)}>
       <Group justify="space-between" gap="xs">
-        <SegmentedControl
-          size="xs"
-          aria-label={t("area.label")}
-          data={areas.map((value) => ({ value, label: t(`area.${value}`) }))}
-          value={area}
-          onChange={(value) => tools.set({ area: value })}
-        />
+        {areas.length > 1 && (
+          <SegmentedControl
+            size="xs"
+            aria-label={t("area.label")}
+            data={areas.map((value) => ({ value, label: t(`area.${value}`) }))}
+            value={area}
+            onChange={(value) => tools.set({ area: value })}
+          />
+        )}
         <Group gap={2} wrap="nowrap">
           <Zoom />
-          <PictureMenu onChange={onPicture} />
+          {onPicture && <PictureMenu onChange={onPicture} />}
         </Group>
       </Group>
       {area !== "picture" && <Toolbar painting={painting} area={area} tool={tool} layer={layer} />}

@@ -8,6 +8,7 @@
  */
 import { api, ApiError, sourceUrl } from "../api/client";
 import type { RegionMask } from "../api/types";
+import { explain } from "../components/notify";
 import { useDraft } from "../state/draft";
 import type { Size } from "./geometry";
 import { type LayerName, Painting } from "./painting";
@@ -27,25 +28,43 @@ interface Wanted {
 const NOTHING: Wanted = { picture: null, mask: null, regions: [] };
 const PAUSE = 400; // milliseconds after a stroke, in which the next one may begin
 
+const SHEET = "sheet:";
 const NO_REGIONS: readonly RegionMask[] = [];
 
-function wanted(): Wanted {
+/** What the draft names. */
+function named(): Wanted {
   const { init_image, mask_image, regions } = useDraft.getState().request;
   return { picture: init_image ?? null, mask: mask_image ?? null, regions: regions ?? NO_REGIONS };
 }
 
+/** What is to be shown: from text alone, a blank sheet for regions, as "sheet:" with its size. */
+function wanted(): Wanted {
+  if (useDraft.getState().mode !== "txt2img") return named();
+  return { ...named(), picture: sheet && `${SHEET}${sheet.width}x${sheet.height}`, mask: null };
+}
+
 /** What the canvas shows, by the names in the draft. */
 let shown = NOTHING;
+let sheet: Size | null = null;
 /** The picture under the sketch. */
 let base: string | null = null;
 const edited = new Set<LayerName>();
 let pause: ReturnType<typeof setTimeout> | undefined;
 let line: Promise<void> = Promise.resolve();
 
-/** Show what the draft says. Costs nothing where it is shown already. Never rejects: the canvas tells its problems. */
-export function follow(): Promise<void> {
+/**
+ * Show what the draft says, or from text alone a sheet of this size. Costs nothing where it is shown already. Never
+ * rejects: the canvas tells its problems.
+ */
+export function follow(blank: Size | null): Promise<void> {
   return inLine(async () => {
-    if (wanted().picture !== shown.picture) await showPicture();
+    sheet = blank;
+    if (wanted().picture !== shown.picture) {
+      // Where only the mode is another, the last strokes still belong to what the draft names
+      const stays = shown.picture === named().picture || shown.picture?.startsWith(SHEET);
+      if (stays && edited.size > 0) await saveEdited().catch(() => undefined);
+      await showPicture();
+    }
     if (wanted().mask !== shown.mask) await showMask();
     if (wanted().regions !== shown.regions) await showRegions();
   });
@@ -64,7 +83,7 @@ export function settled(): Promise<void> {
 export function retry(): void {
   if (useCanvas.getState().problem?.key === "problem.saving") return save();
   shown = NOTHING;
-  void follow();
+  void follow(sheet);
 }
 
 /** As `settled`, where nobody waits: a failure is told on the canvas, and tried again after the next stroke. */
@@ -79,7 +98,7 @@ function inLine(work: () => Promise<void>): Promise<void> {
 }
 
 function tell(key: Problem["key"], error: unknown): void {
-  useCanvas.setState({ problem: { key, reason: error instanceof ApiError ? error.message : "" } });
+  useCanvas.setState({ problem: { key, reason: error instanceof ApiError ? explain(error) : "" } });
 }
 
 async function showPicture(): Promise<void> {
@@ -87,29 +106,29 @@ async function showPicture(): Promise<void> {
   edited.clear();
   shown = { ...shown, picture };
   base = null;
-  if (picture === null) return layOut(null);
+  if (picture === null) return layOut(null, null);
+  if (picture.startsWith(SHEET)) return layOut(null, sheet);
   useCanvas.setState({ loading: true });
   try {
     const sketched = recallSketch(picture);
     base = sketched?.base ?? picture;
     const image = await loadImage(sourceUrl(base));
     const colours = sketched && (await loadImage(sourceUrl(sketched.colours)));
-    layOut(image);
+    layOut(image, { width: image.naturalWidth, height: image.naturalHeight });
     const { painting } = useCanvas.getState();
     if (colours && painting) {
       const { width, height } = painting.size;
       painting.put("sketch", { width, height, channels: 4, data: pixelsOf(colours, painting.size) });
     }
   } catch (error) {
-    layOut(null);
+    layOut(null, null);
     tell("problem.missing", error);
   }
 }
 
 /** Another picture under the layers. Masks stay where they have its size; else they are loaded anew. */
-function layOut(image: HTMLImageElement | null): void {
+function layOut(image: HTMLImageElement | null, size: Size | null): void {
   let { painting } = useCanvas.getState();
-  const size = image && { width: image.naturalWidth, height: image.naturalHeight };
   if (painting !== null && painting.size.width === size?.width && painting.size.height === size.height) {
     painting.drop("sketch");
   } else {
@@ -209,16 +228,16 @@ function withoutSaving(problem: Problem | null): Problem | null {
 }
 
 async function saveMask(painting: Painting): Promise<void> {
-  if (wanted().mask !== shown.mask) return; // another was loaded meanwhile, and is shown next
+  if (named().mask !== shown.mask) return; // another was loaded meanwhile, and is shown next
   const mask = await uploadedMask(painting, "mask");
-  if (wanted().mask !== shown.mask) return;
+  if (named().mask !== shown.mask) return;
   shown = { ...shown, mask };
   useDraft.getState().set({ mask_image: mask });
 }
 
 async function saveRegion(painting: Painting, part: number): Promise<void> {
   const image = await uploadedMask(painting, `region${part}`);
-  if (wanted().regions !== shown.regions) return;
+  if (named().regions !== shown.regions) return;
   const present = shown.regions.find((region) => region.part === part);
   const others = shown.regions.filter((region) => region.part !== part);
   const regions = image === null ? others : [...others, { ...present, part, image }].sort((a, b) => a.part - b.part);
@@ -235,7 +254,7 @@ async function uploadedMask(painting: Painting, layer: LayerName): Promise<strin
 
 async function saveSketch(painting: Painting): Promise<void> {
   const image = useCanvas.getState().base;
-  if (image === null || base === null || wanted().picture !== shown.picture) return;
+  if (image === null || base === null || named().picture !== shown.picture) return;
   let picture = base;
   if (!painting.isEmpty("sketch")) {
     const seen = painting.seen("sketch");
@@ -243,7 +262,7 @@ async function saveSketch(painting: Painting): Promise<void> {
       flattened([image, seen], painting.size).then(api.upload),
       flattened([seen], painting.size).then(api.upload),
     ]);
-    if (wanted().picture !== shown.picture) return;
+    if (named().picture !== shown.picture) return;
     picture = `upload:${whole.id}`;
     rememberSketch(picture, { base, colours: `upload:${colours.id}` });
   }

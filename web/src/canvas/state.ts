@@ -2,7 +2,7 @@
 import { create } from "zustand";
 import type { Painting } from "./painting";
 
-/** Something went wrong: a key of the namespace canvas, and the server's own line where it said one. */
+/** Something went wrong: a key of the namespace canvas, and what the server said, where it did. */
 export interface Problem {
   key: "problem.missing" | "problem.maskMissing" | "problem.saving";
   reason: string;
@@ -11,7 +11,7 @@ export interface Problem {
 interface CanvasState {
   /** Null where there is nothing to paint on. */
   painting: Painting | null;
-  /** The picture under the layers. */
+  /** The picture under the layers; null on a blank sheet too. */
   base: HTMLImageElement | null;
   loading: boolean;
   /** Whether strokes are on their way to the draft. */

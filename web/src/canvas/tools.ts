@@ -2,6 +2,8 @@
 import { create } from "zustand";
 import { persist } from "zustand/middleware";
 import type { Mode } from "../api/types";
+import type { DraftRequest } from "../state/draft";
+import { partsOf } from "../state/parts";
 import { clamp } from "./geometry";
 import type { LayerName } from "./painting";
 import type { Colour } from "./raster";
@@ -78,14 +80,9 @@ export function chosen<T>(all: readonly T[], last: T): T | undefined {
   return all.includes(last) ? last : all[0];
 }
 
-/** The parts of a prompt of A1111's dialect: AND joins them where it stands alone, in capitals. */
-export function partsOf(prompt: string): string[] {
-  return prompt.split(/\bAND\b/).map((part) => part.trim());
-}
-
 /** The part that is painted: the one chosen last, or the last there is. */
-export function partAt(prompt: string, part: number): number {
-  return Math.min(part, partsOf(prompt).length);
+export function partAt(request: DraftRequest, part: number): number {
+  return Math.min(part, partsOf(request).length);
 }
 
 export function resized(size: number, factor: number): number {

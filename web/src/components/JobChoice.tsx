@@ -4,7 +4,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useCancel, useJob, useJobs, useRetry } from "../api/queries";
 import type { Job, JobKind } from "../api/types";
+import { inWords } from "../api/words";
 import { Failure } from "../tabs/Queue/Failure";
+import { titleOf } from "./jobTitle";
 import { notifyError } from "./notify";
 import { JobProgress } from "./Preview";
 
@@ -28,13 +30,14 @@ export function useChosenJob(kind: JobKind, wanted: (job: Job) => boolean = () =
 export function JobChoice({ label, jobs, job, choose }: ChosenJob & { label: string }) {
   const { t, i18n } = useTranslation();
   if (jobs.length < 2) return null;
-  const when = (time: string) => new Date(time).toLocaleString(i18n.language, { dateStyle: "short", timeStyle: "short" });
+  const format = new Intl.DateTimeFormat(i18n.language, { dateStyle: "short", timeStyle: "short" });
+  const when = (time: string) => format.format(new Date(time));
   return (
     <Select
       aria-label={label}
       data={jobs.map((one) => ({
         value: one.id,
-        label: `${one.title} · ${when(one.created)} · ${t(`state.${one.state}`)}`,
+        label: `${titleOf(one)} · ${when(one.created)} · ${t(`state.${one.state}`)}`,
       }))}
       value={job?.id ?? null}
       onChange={choose}
@@ -93,7 +96,7 @@ export function JobStatus({ job, stopLabel, retryLabel }: StatusProps) {
       )}
       {job.warnings.map((warning) => (
         <Text key={warning} size="xs" c="dimmed">
-          {warning}
+          {inWords(warning)}
         </Text>
       ))}
     </Stack>

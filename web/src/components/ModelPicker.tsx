@@ -2,6 +2,7 @@ import { Select } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useModels } from "../api/queries";
 import type { ModelKind } from "../api/types";
+import { withChosen } from "./choices";
 import { Field } from "./Field";
 
 interface Props {
@@ -22,8 +23,7 @@ export function ModelPicker({ label, help, kind = "checkpoints", value, onChange
     value: model.name,
     label: model.loaded ? `${model.name} · ${t("loaded")}` : model.name,
   }));
-  // A name from elsewhere stays visible, so that what the request says can be seen.
-  const options = value && !models.some((model) => model.name === value) ? [{ value, label: value }, ...known] : known;
+  const options = withChosen(known, value);
   return (
     <Field label={label} help={help}>
       <Select

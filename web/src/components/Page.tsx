@@ -29,7 +29,29 @@ export function Page({ title, about, aside, children }: Props) {
   );
 }
 
-/** What is asked for on the left, what comes of it on the right; below each other on a narrow page. */
-export function Columns({ children }: { children: ReactNode }) {
-  return <div className={classes.columns}>{children}</div>;
+interface ColumnsProps {
+  /** What is asked for. */
+  children: ReactNode;
+  /** What comes of it, and its name for those who cannot see where it is. */
+  result: ReactNode;
+  label: string;
+}
+
+/** A form on the left and results on the right; below each other on a narrow page. */
+export function Columns({ children, result, label }: ColumnsProps) {
+  return (
+    <div className={classes.columns}>
+      {children}
+      <section id={RESULT} className={classes.result} aria-label={label}>
+        {result}
+      </section>
+    </div>
+  );
+}
+
+const RESULT = "result";
+
+/** Goes where the result will be, where that is out of sight. */
+export function showResult(): void {
+  document.getElementById(RESULT)?.scrollIntoView({ block: "nearest" });
 }

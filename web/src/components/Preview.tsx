@@ -5,6 +5,7 @@ import { previewUrl } from "../api/client";
 import { usePreview, useProgress } from "../api/events";
 import type { Job } from "../api/types";
 import { seconds } from "./format";
+import { titleOf } from "./jobTitle";
 import classes from "./Preview.module.css";
 
 interface Props {
@@ -57,7 +58,7 @@ export function JobProgress({ job }: { job: Job }) {
         value={100 * progress.done}
         size="sm"
         animated={job.state === "running"}
-        aria-label={t("progressOf", { title: job.title })}
+        aria-label={t("progressOf", { title: titleOf(job) })}
       />
       <Text size="xs" c="dimmed" mt={4}>
         {words.filter(Boolean).join(" · ")}

@@ -1,6 +1,7 @@
 import { Alert, Badge, Drawer, Group, Stack, Tabs, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { InspectedPrompt, Inspection, PromptPhase, PromptToken } from "../api/types";
+import { inWords } from "../api/words";
 import { explain } from "./notify";
 import classes from "./PromptInspector.module.css";
 
@@ -38,7 +39,7 @@ export function PromptInspector({ opened, onClose, inspection, error }: Props) {
           </Tabs.Panel>
           {inspection.messages.map((message) => (
             <Alert key={message} mt="sm" p="xs">
-              {message}
+              {inWords(message)}
             </Alert>
           ))}
         </Tabs>

@@ -1,11 +1,12 @@
 import { notifications } from "@mantine/notifications";
 import { isUnreachable } from "../api/client";
+import { inWords } from "../api/words";
 import i18n from "../i18n";
 
-/** What went wrong, in the server's own line; or that there is no server. */
+/** What went wrong, in one line; or that there is no server. */
 export function explain(error: unknown): string {
   if (isUnreachable(error)) return i18n.t("unreachable");
-  return error instanceof Error ? error.message : String(error);
+  return inWords(error instanceof Error ? error.message : String(error));
 }
 
 export function notifyError(error: unknown): void {

@@ -3,6 +3,7 @@ import { IconList, IconPlayerPause } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { useProgress } from "../api/events";
 import { useQueue } from "../api/queries";
+import { titleOf } from "../components/jobTitle";
 import { useNavigation } from "../state/navigation";
 
 /** How far the running job is, and how many are behind it; leads to the queue. */
@@ -24,7 +25,7 @@ export function QueueBadge() {
     <IconList size={18} aria-hidden />
   );
   return (
-    <Tooltip label={running ? `${words} · ${running.title}` : words} maw={360} multiline>
+    <Tooltip label={running ? `${words} · ${titleOf(running)}` : words} maw={360} multiline>
       <Button
         variant="subtle"
         color="gray"

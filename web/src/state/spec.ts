@@ -2,6 +2,7 @@
 
 import type { ControlUnit, GenerateSpec, GenerationRequest, Mode } from "../api/types";
 import type { Kept } from "./draft";
+import { partsOf } from "./parts";
 
 type Field = keyof GenerationRequest;
 
@@ -24,6 +25,9 @@ const LEFT_OUT: Record<Mode, Field[]> = {
 export function specOf({ request, mode, styles, variants, format }: Kept): GenerateSpec {
   const sent = { ...request, prompt: request.prompt ?? "" };
   for (const field of LEFT_OUT[mode]) delete sent[field];
+  // A region acts on its part of the prompt, which may have been taken back
+  const regions = sent.regions?.filter(({ part }) => part <= partsOf(sent).length);
+  if (regions) sent.regions = regions;
   const controls = sent.controls?.filter((unit) => unit.enabled !== false && unit.image);
   if (controls) sent.controls = controls.map(withoutSwitch);
   return { kind: "generate", request: sent, styles, variants, format };

@@ -69,6 +69,12 @@ test("a mode sends only what belongs to it", async () => {
   expect(sent("inpaint")).toEqual(["controls", "init_image", "mask_image", "prompt"]);
   const { request: spec } = specOf({ request, mode: "txt2img", styles: [], variants: false, format: null });
   expect(spec.controls).toEqual([{ model: "n", image: "upload:4" }]);
+  const regions = [{ part: 1, image: "upload:5" }, { part: 2, image: "upload:6" }];
+  const painted = (prompt: string, dialect?: "comfy") => {
+    const kept = { request: { prompt, dialect, regions }, styles: [], variants: false, format: null };
+    return specOf({ ...kept, mode: "txt2img" }).request.regions?.length;
+  };
+  expect([painted("a AND b"), painted("a and b"), painted("a AND b", "comfy")]).toEqual([2, 1, 0]);
 });
 
 test("the address says the tab and its parameters", async () => {

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
 import { useJob } from "../api/queries";
 import type { Job, Picture } from "../api/types";
+import { inWords } from "../api/words";
 import { notify, notifyError } from "../components/notify";
 import { useViewer } from "./state";
 
@@ -75,7 +76,7 @@ function Verdict({ jobId }: { jobId: string }) {
   if (job.state !== "done" || !job.result) {
     return (
       <Alert ref={intoView} mt="sm" color="gray" title={t("again.failed")}>
-        {job.error?.message}
+        {job.error && inWords(job.error.message)}
       </Alert>
     );
   }
@@ -90,10 +91,10 @@ function Verdict({ jobId }: { jobId: string }) {
       styles={{ title: { color: "var(--mantine-color-text)" } }}
     >
       <Stack gap={4}>
-        <Text size="sm">{explanation}</Text>
+        <Text size="sm">{inWords(explanation)}</Text>
         {notes?.map((note) => (
           <Text key={note} size="sm" c="dimmed">
-            {note}
+            {inWords(note)}
           </Text>
         ))}
       </Stack>

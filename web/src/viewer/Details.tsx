@@ -1,6 +1,7 @@
 import { List, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Picture } from "../api/types";
+import { inWords } from "../api/words";
 import { Again } from "./Again";
 import { CopyableText } from "./CopyableText";
 import { Rows } from "./Rows";
@@ -47,7 +48,7 @@ export function Details({ picture }: { picture: Picture }) {
             </Text>
             <List size="sm">
               {picture.warnings.map((warning) => (
-                <List.Item key={warning}>{warning}</List.Item>
+                <List.Item key={warning}>{inWords(warning)}</List.Item>
               ))}
             </List>
           </section>

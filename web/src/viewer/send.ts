@@ -1,5 +1,5 @@
 import { useTranslation } from "react-i18next";
-import type { ControlUnit, GenerationRequest, PictureSource } from "../api/types";
+import type { ControlUnit, GenerationRequest, PictureSource, Seed } from "../api/types";
 import { notify } from "../components/notify";
 import { REFERENCE } from "../control/units";
 import { useDraft } from "../state/draft";
@@ -25,7 +25,7 @@ export function useSend() {
       const names = left.map((name) => t(`field.${name}`)).join(", ");
       notify(left.length ? `${t("send.done")}. ${t("send.left", { names })}` : t("send.done"));
     },
-    seed: (seed: number) => {
+    seed: (seed: Seed) => {
       useDraft.getState().set({ seed });
       notify(t("send.seedDone", { seed }));
     },

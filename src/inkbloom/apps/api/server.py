@@ -8,17 +8,19 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from inkbloom.apps.api.app import create_app
 from inkbloom.apps.api.logs import Requests, log
 from inkbloom.apps.api.metrics import CONTENT_TYPE, Metrics, Timing
 from inkbloom.apps.api.security import Access, Doors, is_loopback
+from inkbloom.apps.api.sse import Hub
 from inkbloom.apps.service.folders import DataFolder
 from inkbloom.apps.service.service import Service
 from inkbloom.core.errors import OutputError, RequestError
@@ -47,7 +49,7 @@ class ServerSettings:
             )
 
 
-def guarded(service: Service, access: Access) -> ASGIApp:
+def guarded(service: Service, access: Access) -> FastAPI:
     """The whole application: what `create_app` has, health and metrics, behind the doors."""
     metrics = Metrics(service)
     app = create_app(service)
@@ -71,9 +73,24 @@ def _healthy(request: object) -> Response:
 
 
 def _ready(service: Service) -> Response:
-    """A worker takes jobs."""
-    ready = any(one["state"] not in ("starting", "lost") for one in service.system()["devices"])
-    return PlainTextResponse("ready\n" if ready else "no worker is ready yet\n", 200 if ready else 503)
+    """A worker takes jobs, and what comes of them can be written down."""
+    ready = any(one["state"] in ("ready", "working") for one in service.workers())
+    reason = service.trouble or (None if ready else "no worker is ready yet")
+    return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
+
+
+class _Server(uvicorn.Server):
+    """Lets streams of events and waiting calls go as soon as it is told to stop; they would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not as the parent does it, which raises the signal again in the end, before the service is closed
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._hub.stop_soon()
 
 
 class _Watcher(threading.Thread):
@@ -105,12 +122,12 @@ def serve(settings: ServerSettings, on_ready: Callable[[str], None] = lambda url
             devices=settings.devices or None,
             default_model=settings.default_model,
         )
+        app = guarded(service, settings.access)
         config = uvicorn.Config(
-            guarded(service, settings.access),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
-            # Streams of events never end by themselves
             timeout_graceful_shutdown=2,
             h11_max_incomplete_event_size=64 * 1024,
         )
@@ -120,7 +137,7 @@ def serve(settings: ServerSettings, on_ready: Callable[[str], None] = lambda url
             shown = f"[{settings.host}]" if ":" in settings.host else settings.host
             log.info("serving", url=f"http://{shown}:{port}", data=str(settings.data_dir))
             on_ready(f"http://{shown}:{port}")
-            uvicorn.Server(config).run(sockets=[listening])
+            _Server(config, app.state.hub).run(sockets=[listening])
         finally:
             service.close()
 

@@ -67,15 +67,21 @@ class Hub:
         self.closed = False
         self._listeners: set[Heard] = set()
         self._subscription: Subscription | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin to hear, for the running event loop."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
 
         def notify() -> None:
             loop.call_soon_threadsafe(self._take)
 
         self._subscription = self.events.subscribe(notify=notify)
+
+    def stop_soon(self) -> None:
+        """`stop`, from a handler of signals or another thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.stop)
 
     def stop(self) -> None:
         """End all streams and all waiting."""

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 from inkbloom.core.errors import OutputError
@@ -95,7 +95,9 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = RLock()
-        self._readers: list[sqlite3.Connection] = []
+        self._shelf = Lock()
+        self._readers: list[sqlite3.Connection] | None = []
+        """Those that nobody reads with; None once it is closed."""
         with _explained(path):
             self._writer = self._open()
             try:
@@ -138,7 +140,7 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the database for all that is asked within."""
         with _explained(self._path):
-            with self._lock:
+            with self._shelf:  # never the writer's lock: its disk is slow
                 connection = self._readers.pop() if self._readers else None
             connection = connection or self._open()
             connection.execute("BEGIN")
@@ -146,7 +148,11 @@ class Database:
                 yield connection
             finally:
                 connection.execute("ROLLBACK")
-                self._readers.append(connection)
+                with self._shelf:
+                    if self._readers is None:
+                        connection.close()
+                    else:
+                        self._readers.append(connection)
 
     def value(self, name: str) -> Any:
         """What `keep` kept; None where nothing is."""
@@ -159,10 +165,10 @@ class Database:
             db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, json.dumps(value)))
 
     def close(self) -> None:
-        with self._lock:
-            for connection in (*self._readers, self._writer):
+        with self._lock, self._shelf:
+            for connection in (*(self._readers or ()), self._writer):
                 connection.close()
-            self._readers.clear()
+            self._readers = None
 
 
 @contextmanager

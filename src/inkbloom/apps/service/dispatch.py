@@ -114,7 +114,7 @@ class Dispatcher:
 
     def tell(self, id: str) -> None:
         """Publish a job as it is now, and let those go on who wait for its end."""
-        job = self._queue.get(id)
+        job = self._queue.get(id, whole=False)
         self._events.publish("job", job.model_dump(mode="json"))
         if job.state.ended:
             with self._lock:
@@ -213,7 +213,7 @@ class Dispatcher:
         self._events.publish("preview", {"job": job, "picture": picture, "step": step, "url": url})
 
     def _saved(self, worker: Worker, message: Saved) -> None:
-        job = self._queue.get(message["job"])
+        job = self._queue.get(message["job"], whole=False)
         self._gallery.add(
             Path(message["path"]),
             job=job.id,

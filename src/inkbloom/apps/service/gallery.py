@@ -154,11 +154,13 @@ class Gallery:
         found = db.execute("SELECT 1 FROM pictures WHERE job = ? AND role = 'picture' AND place = ?", (job, index))
         return found.fetchone() is not None
 
-    def of_jobs(self, db: sqlite3.Connection, jobs: Sequence[str]) -> dict[str, list[Picture]]:
-        """The pictures of each of these jobs, in their order."""
+    def of_jobs(self, db: sqlite3.Connection, jobs: Sequence[str], *, whole: bool) -> dict[str, list[Picture]]:
+        """The pictures of each of these jobs, in their order; with their requests where they are to be `whole`."""
         found: dict[str, list[Picture]] = {}
         rows = db.execute(
-            f"SELECT * FROM pictures WHERE job IN ({', '.join('?' * len(jobs))}) ORDER BY role = 'grid', place",
+            "SELECT id, job, place, role, width, height, seed, file, created, favourite, prompt, warnings,"
+            f" {'request' if whole else 'NULL AS request'} FROM pictures"
+            f" WHERE job IN ({', '.join('?' * len(jobs))}) ORDER BY role = 'grid', place",
             jobs,
         )
         for row in rows:

@@ -105,6 +105,17 @@ class TrainSpec(_Spec, frozen=True):
     fields: dict[str, Any] = Field(default_factory=dict, description="of the recipe, flat, such as rank or steps")
 
 
+TRAINING_DATASETS = {"regularisation_data": tuple[str, ...], "mask_folder": str | None, "hint_folder": str | None}
+"""Fields of trainings that name data sets of the service, with their types."""
+TRAINING_MODELS = {
+    "start_from": "loras",
+    "control_init": "controlnet",
+    "text_encoder": "checkpoints",
+    "autoencoder": "vae",
+}
+"""Fields of trainings that name models of the library, with their kinds."""
+
+
 class VerifySpec(_Spec, frozen=True):
     """Paint a picture of the gallery again and compare it bit for bit."""
 
@@ -165,7 +176,10 @@ class Picture(BaseModel, frozen=True):
     created: datetime
     favourite: bool = False
     prompt: str = ""
-    request: Told | None = Field(default=None, description="what paints it alone; None where it was not painted")
+    request: Told | None = Field(
+        default=None,
+        description="what paints it alone; None where it was not painted, and in lists and events of jobs",
+    )
     warnings: list[str] = Field(default_factory=list)
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Event as Flag
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,6 +69,8 @@ class Models:
     ) -> None:
         """`default` names the model of jobs that name none, `tell` publishes, `send` speaks to all workers."""
         self._root, self._folder, self._default, self._tell, self._send = root, folder, default, tell, send
+        self.changed = Flag()
+        """Models may have come or gone, whose hashes nobody knows."""
         self._lock = RLock()
         self._cards: list[ModelCard] | None = None
         self._specs: dict[Path, ModelSpec | str] = {}
@@ -92,6 +96,34 @@ class Models:
         with self._lock:
             self._cards = None
             self._specs.clear()
+        self.changed.set()
+        self._tell(self.held())
+
+    def hash_all(self, stop: Callable[[], bool]) -> None:
+        """Read all files whose hashes are not known yet, kind by kind, for as long as `stop` is false; tell of them."""
+        from inkbloom.checkpoints.hashes import HashCache
+
+        hashes, library = HashCache(self._folder.hashes), self.library()
+        for kind in KINDS if library else ():
+            found: dict[str, str] = {}
+            unknown = {card.name for card in self.list(kind) if card.hash is None}
+            for entry in library.entries(kind) if library and unknown else ():
+                if stop():
+                    return
+                if entry.name in unknown and entry.path.is_file():
+                    with suppress(CheckpointError):  # it has just gone
+                        found[entry.name] = hashes.sha256(entry.path)[:10]
+            if found:
+                self._know(kind, found)
+
+    def _know(self, kind: str, hashes: dict[str, str]) -> None:
+        with self._lock:
+            self._cards = [
+                card.model_copy(update={"hash": hashes[card.name]})
+                if card.kind == kind and card.name in hashes
+                else card
+                for card in self._all()
+            ]
         self._tell(self.held())
 
     def upscalers(self) -> list[str]:

@@ -7,7 +7,8 @@ them; everything else, a path above all, is refused with the field that says it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from inkbloom.apps.service.datasets import Datasets
@@ -18,6 +19,7 @@ from inkbloom.apps.service.library import FILTERS, REFERENCE, Models
 from inkbloom.apps.service.messages import Run
 from inkbloom.apps.service.prompts import Prompts
 from inkbloom.apps.service.queue import Taken
+from inkbloom.apps.service.refusals import UnknownError
 from inkbloom.apps.service.uploads import PREFIX, Uploads, with_sources
 from inkbloom.core.errors import RequestError
 from inkbloom.pipelines.request import RANDOM_SEEDS, GenerationRequest
@@ -59,12 +61,14 @@ class Naming:
                 return self._merge(spec)
             case TrainSpec():
                 check_name(spec.name, "name")
-                self._datasets.path(spec.dataset)
+                with _field("dataset"):
+                    self._datasets.path(spec.dataset)
                 return spec.model_copy(
                     update={"model": self._models.check(_first(spec.model, default_model), "checkpoints", "model")}
                 )
             case VerifySpec():
-                self._gallery.file(spec.picture)
+                with _field("picture"):
+                    self._gallery.file(spec.picture)
                 return spec
 
     def run(self, taken: Taken, done: Sequence[int]) -> Run:
@@ -126,12 +130,14 @@ class Naming:
     def _stored(self, name: str, field: str) -> str:
         """The upload that a client's name of a picture means."""
         if name.startswith(PREFIX):
-            return PREFIX + self._uploads.open(name.removeprefix(PREFIX)).stem
+            with _field(field):
+                return PREFIX + self._uploads.open(name.removeprefix(PREFIX)).stem
         if name.startswith(_PICTURE):
             number = name.removeprefix(_PICTURE)
-            if not number.isascii() or not number.isdigit():
+            if not (number.isascii() and number.isdigit() and len(number) < 19):
                 raise RequestError(f'{field} "{name[:80]}": a picture of the gallery is named like picture:12.')
-            return self._uploads.add(self._gallery.file(int(number)).read_bytes(), field).name
+            with _field(field):
+                return self._uploads.add(self._gallery.file(int(number)).read_bytes(), field).name
         if name.startswith("data:"):
             return self._uploads.add_data_url(name, field).name
         raise RequestError(f'{field} "{name[:80]}": upload the picture first, and name it upload:ID, or picture:ID.')
@@ -149,6 +155,16 @@ class Naming:
         models = tuple(self._models.check(name, "checkpoints", "models") or "starter" for name in spec.models)
         vae = None if spec.vae is None else self._models.check(spec.vae, "vae", "vae")
         return spec.model_copy(update={"models": models, "vae": vae})
+
+
+@contextmanager
+def _field(name: str) -> Iterator[None]:
+    """What a field names and is not there makes the request wrong, not its address."""
+    try:
+        yield
+    except UnknownError as error:
+        message = str(error)
+        raise RequestError(f"{name}: {message[0].lower()}{message[1:]}") from None
 
 
 def _first(name: str | None, default: str | None) -> str | None:

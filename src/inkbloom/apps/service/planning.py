@@ -123,7 +123,9 @@ class Planning:
             return None
         if (row["width"], row["height"], row["sampler"]) != (request.width, request.height, request.sampler):
             text = "The time is estimated from {width} x {height} pixels with {sampler}."
-            messages.append(_message("other_time", text, **{name: row[name] for name in ("width", "height", "sampler")}))
+            messages.append(
+                _message("other_time", text, **{name: row[name] for name in ("width", "height", "sampler")})
+            )
         return row["seconds"] * request.width * request.height / (row["width"] * row["height"])
 
     def saw(self, job: str, progress: Progress) -> None:

@@ -89,9 +89,9 @@ class Queue:
             )
         return id, True
 
-    def get(self, id: str) -> Job:
+    def get(self, id: str, *, whole: bool = True) -> Job:
         with self._database.reading() as db:
-            return self._jobs(db, [_row(db, id)])[0]
+            return self._jobs(db, [_row(db, id)], whole=whole)[0]
 
     def page(
         self,
@@ -304,9 +304,9 @@ class Queue:
         with self._database.reading() as db:
             return _taken(_row(db, id))
 
-    def _jobs(self, db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[Job]:
-        """Rows as clients see them, with a fixed number of queries."""
-        pictures = self._gallery.of_jobs(db, [row["id"] for row in rows])
+    def _jobs(self, db: sqlite3.Connection, rows: Sequence[sqlite3.Row], *, whole: bool = False) -> list[Job]:
+        """Rows as clients see them, with a fixed number of queries; only `whole` ones tell how each picture is made."""
+        pictures = self._gallery.of_jobs(db, [row["id"] for row in rows], whole=whole)
         queued = [row for row in rows if row["state"] == State.QUEUED]
         places: dict[str, int] = {}
         if len(queued) == 1:

@@ -15,12 +15,15 @@ naming      what a spec names: pictures and models    uploads, gallery, library,
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import RLock
+from threading import Event as Flag
+from threading import RLock, Thread, get_native_id
 from typing import TYPE_CHECKING, Any
 
 import inkbloom
@@ -46,7 +49,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SETTINGS, _PAUSED = "settings", "paused"
-_GIB = 2**30
+_REST = 1.0
+"""Seconds from the start until something is loaded ahead."""
+_PATIENT = 10
+"""The niceness of the thread that reads models' hashes."""
 
 
 class Service:
@@ -71,6 +77,7 @@ class Service:
         self._devices = devices
         self._default_model = default_model
         self._lock = RLock()
+        self._closing = Flag()
         self._database = Database(folder.database)
         self._settings = Settings(**(self._database.value(_SETTINGS) or {}))
         self.events = Events(self._database)
@@ -104,9 +111,12 @@ class Service:
     def start(self) -> None:
         """Queue again what was at work when the last server ended, and start the workers in the background."""
         self._dispatcher.start(self.devices)
+        Thread(target=self._prepare, name="preparing", daemon=True).start()
 
     def close(self) -> None:
         """Stop the workers, within a step of what they do, and leave their jobs queued."""
+        self._closing.set()
+        self.models.changed.set()
         self._dispatcher.close()
         self._database.close()
 
@@ -271,6 +281,7 @@ class Service:
 
     def verify(self, picture: int) -> Job:
         """Paint a picture of the gallery again and compare it; the result says whether it is the same."""
+        self.gallery.picture(picture)
         return self.submit(VerifySpec(picture=picture))
 
     def preprocess(
@@ -363,7 +374,7 @@ class Service:
             "torch": version("torch"),
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "devices": [worker.described() for worker in self._dispatcher.workers],
+            "devices": self.workers(),
             "memory": {"ram": memory, "gpu": gpus()},
             "data_dir": str(self.folder.root),
             "models_dir": None if self.models_dir is None else str(self.models_dir),
@@ -371,6 +382,10 @@ class Service:
             "cache": {**self.models.held(), "budget": self.memory_budget()},
             "disk": dict(zip(("total", "used", "free"), shutil.disk_usage(self.folder.root), strict=True)),
         }
+
+    def workers(self) -> list[dict[str, Any]]:
+        """[{"name", "kind", "dtype", "state", "job", "reason"}], a worker for each device."""
+        return [worker.described() for worker in self._dispatcher.workers]
 
     def memory_budget(self) -> int:
         """Bytes that models may take together in a worker."""
@@ -395,6 +410,20 @@ class Service:
             memory_budget=self.memory_budget(),
             settings=self._settings.model_dump(mode="json"),
         )
+
+    def _prepare(self) -> None:
+        """Load what the first job would wait for, once the first page is served; then read the models' hashes."""
+        if self._closing.wait(_REST):
+            return
+        import inkbloom.pipelines.preprocessing
+        import inkbloom.sampling.registry  # noqa: F401
+
+        if sys.platform == "linux":  # where a thread has a priority of its own
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), _PATIENT)
+        while not self._closing.is_set():
+            self.models.changed.clear()
+            self.models.hash_all(self._closing.is_set)
+            self.models.changed.wait()
 
     def _set_paused(self, paused: bool) -> None:
         with self._lock:

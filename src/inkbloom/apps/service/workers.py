@@ -17,8 +17,8 @@ from inkbloom.apps.service.messages import Run, ToServer, ToWorker, WorkerConfig
 
 _LONGEST_PAUSE = 60.0
 """Seconds between two attempts to start a process that does not come up."""
-_GRACE = 20.0
-"""Seconds that a process has to end when it is told to."""
+_GRACE, _GRACE_TRAINING = 4.0, 30.0
+"""Seconds that a process has to end when it is told to; a training keeps its state first, all else lies on the disk."""
 _OBEY = 30.0
 """Seconds that a process has to leave a job that was cancelled; a step may be long, but this is the end of patience."""
 _LOOK = 2.0
@@ -61,6 +61,7 @@ class Worker(Thread):
         self._connection: Connection | None = None
         self._sending = Lock()
         self._stopping = Flag()
+        self._grace = _GRACE
         self._cancelled: tuple[str, float] | None = None
 
     def send(self, message: ToWorker) -> None:
@@ -124,7 +125,7 @@ class Worker(Thread):
             self._connection = connection
         try:
             was_ready = self._follow(connection, process)
-            process.join(_GRACE if self._stopping.is_set() else 1)
+            process.join(1)
             if process.is_alive():
                 process.kill()
                 process.join()
@@ -141,7 +142,9 @@ class Worker(Thread):
             if self._stopping.is_set() and not told:
                 told = True
                 self.send({"do": "stop"})  # again, since there may have been no connection
-            found = wait([connection, self._bell, process.sentinel], _GRACE if told else _LOOK)
+            if told and not was_ready:
+                return False  # it has nothing to lose
+            found = wait([connection, self._bell, process.sentinel], self._grace if told else _LOOK)
             if connection in found:
                 try:
                     message: ToServer = connection.recv()
@@ -172,6 +175,7 @@ class Worker(Thread):
         run = self._host.next(self)
         if run is not None:
             self.job, self.state = run["job"], "working"
+            self._grace = _GRACE_TRAINING if run["spec"]["kind"] == "train" else _GRACE
             self.send(run)
 
 

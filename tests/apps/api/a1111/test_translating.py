@@ -53,6 +53,12 @@ def test_options_of_samplers_that_have_none_are_left_out():
     assert translated(Txt2Img(sampler_name="Euler a", eta=0.5, s_churn=1.0)).sampler_options == {"eta": 0.5}
 
 
+def test_a_largest_sigma_of_0_is_none():
+    churned = translated(Txt2Img(sampler_name="Euler", s_churn=1.0, s_tmin=0, s_tmax=0)).sampler_options
+    assert churned == {"s_churn": 1.0, "s_tmin": 0}
+    assert translated(Txt2Img(sampler_name="Euler", s_tmax=9)).sampler_options == {"s_tmax": 9}
+
+
 def test_variations_and_resized_seeds():
     request = translated(Txt2Img(subseed=5, subseed_strength=0.3, seed_resize_from_w=256, seed_resize_from_h=320))
     assert (request.variation_seed, request.variation_strength) == (5, 0.3)
@@ -89,35 +95,10 @@ def test_an_infotext_fills_what_is_not_given():
     assert (request.width, request.height) == (768, 1024)
 
 
-def test_control_units():
-    unit = {
-        "image": "a",
-        "module": "canny",
-        "model": "control_canny [abcd1234]",
-        "weight": 0.8,
-        "guidance_end": 0.5,
-        "control_mode": "ControlNet is more important",
-        "resize_mode": 2,
-        "processor_res": 512,
-        "threshold_a": 50,
-        "threshold_b": -1,
-    }
-    off = {"enabled": False, "image": "b"}
-    (made,) = translated(Txt2Img(alwayson_scripts={"ControlNet": {"args": [unit, off]}})).controls
-    assert (made.image.path, made.preprocessor, made.model) == ("upload:a", "canny", "control_canny")
-    assert (made.weight, made.start, made.end, made.mode, made.resize_mode) == (0.8, 0.0, 0.5, "control", "fill")
-    assert (made.resolution, made.threshold_a, made.threshold_b) == (512, 50, None)
-
-
-def test_a_unit_without_a_picture_takes_the_one_to_start_from():
-    scripts = {"controlnet": {"args": [{"module": "reference_only", "pixel_perfect": True, "processor_res": 512}]}}
+def test_control_units_come_with_the_request():
+    scripts = {"ControlNet": {"args": [{"module": "reference_only"}]}}
     (made,) = translated(Img2Img(init_images=["a"], alwayson_scripts=scripts)).controls
-    assert (made.image.path, made.model, made.preprocessor, made.resolution) == (
-        "upload:a",
-        "reference_only",
-        "none",
-        None,
-    )
+    assert (made.image.path, made.model, made.preprocessor) == ("upload:a", "reference_only", "none")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +109,8 @@ def test_a_unit_without_a_picture_takes_the_one_to_start_from():
         (Txt2Img(s_min_uncond=1.0), "s_min_uncond: steps without guidance"),
         (Txt2Img(script_name="x/y/z plot"), 'script_name "x/y/z plot": scripts are not run here'),
         (Txt2Img(alwayson_scripts={"ADetailer": {}}), 'alwayson_scripts: there is no script "ADetailer"'),
-        (Txt2Img(alwayson_scripts={"controlnet": {"args": [{}]}}), "controlnet unit 0: give it an image"),
-        (Txt2Img(alwayson_scripts={"controlnet": {"args": "x"}}), "args must be a list of units"),
+        (Txt2Img(firstpass_image="a"), "firstpass_image: the second pass begins with what the first one painted"),
+        (Img2Img(init_images=["a"], latent_mask="b"), "latent_mask: a mask is given in pixels"),
         (Txt2Img(hr_checkpoint_name="other", enable_hr=True), "hr_checkpoint_name: the second pass"),
         (Img2Img(), "init_images: give the picture to start from"),
         (Img2Img(init_images=["a", "b"]), "init_images: 2 were given"),

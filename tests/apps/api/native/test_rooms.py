@@ -99,7 +99,11 @@ def test_the_fields_of_trainings(client: TestClient) -> None:
     assert [*trainings] == ["lora", "embedding", "dreambooth", "diffusion", "hypernetwork", "controlnet"]
     for fields in trainings.values():
         assert all(field["description"] for field in fields)
-        assert not {"name", "data", "base", "output", "hint_folder"} & {field["name"] for field in fields}
+        assert not {"name", "data", "base", "output", "cache_folder"} & {field["name"] for field in fields}
+    control = {field["name"]: (field["type"], field["names"]) for field in trainings["controlnet"]}
+    assert control["hint_folder"] == ("string", "datasets")
+    assert control["control_init"] == ("string", "controlnet")
+    assert control["regularisation_data"] == ("list", "datasets")
     lora = {field["name"]: field for field in trainings["lora"]}
     assert (lora["rank"]["type"], lora["steps"]["section"], lora["buckets"]["default"]) == ("integer", "run", True)
     assert lora["result_precision"]["choices"] == ["fp32", "fp16", "bf16"]

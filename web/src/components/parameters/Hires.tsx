@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { useChoices } from "../../api/queries";
 import type { HiresPass } from "../../api/types";
 import { useDraft } from "../../state/draft";
+import { withChosen } from "../choices";
 import { Field } from "../Field";
 import { PartNumber, without } from "../request/PartNumber";
 import { useField } from "../request/useField";
@@ -28,7 +29,7 @@ export function Hires() {
           <PartNumber part="hires" name="scale" slider={[1, 4]} step={0.05} decimals={2} />
           <PartSelect
             name="upscaler"
-            data={upscalers}
+            data={upscalers.map((name) => ({ value: name, label: name }))}
             value={hires.upscaler ?? null}
             usual="Latent"
             onChange={change}
@@ -41,7 +42,7 @@ export function Hires() {
             <PartNumber part="hires" name="guidance_scale" placeholder={t("asFirst")} decimals={2} step={0.5} />
             <PartSelect
               name="sampler"
-              data={choices?.samplers.map((sampler) => sampler.name) ?? []}
+              data={choices?.samplers.map(({ name }) => ({ value: name, label: name })) ?? []}
               value={hires.sampler ?? null}
               usual={t("asFirst")}
               onChange={change}
@@ -75,7 +76,7 @@ interface PartProps {
 }
 
 interface SelectProps extends PartProps {
-  data: (string | { value: string; label: string })[];
+  data: { value: string; label: string }[];
 }
 
 function PartSelect({ name, value, usual, onChange, data }: SelectProps) {
@@ -83,7 +84,7 @@ function PartSelect({ name, value, usual, onChange, data }: SelectProps) {
   return (
     <Field label={label} help={help}>
       <Select
-        data={data}
+        data={withChosen(data, value)}
         value={value}
         placeholder={usual}
         onChange={(next) => onChange({ [name]: next })}

@@ -2,6 +2,7 @@ import { Select, SimpleGrid, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useChoices } from "../../api/queries";
 import { useDraft } from "../../state/draft";
+import { withChosen } from "../choices";
 import { Field } from "../Field";
 import { RequestNumber } from "../request/RequestNumber";
 import { modelDefault, useField, useModelCard } from "../request/useField";
@@ -22,6 +23,7 @@ export function Sampling() {
 }
 
 function SamplerSelect() {
+  const { t } = useTranslation("samplers");
   const { data } = useChoices();
   const value = useDraft((draft) => draft.request.sampler);
   const set = useDraft((draft) => draft.set);
@@ -31,7 +33,7 @@ function SamplerSelect() {
   return (
     <Field label={label} help={help}>
       <Select
-        data={data?.samplers.map((sampler) => sampler.name) ?? []}
+        data={withChosen(data?.samplers.map(({ name }) => ({ value: name, label: name })) ?? [], value)}
         value={value ?? null}
         // Options are the sampler's own: another one has others.
         onChange={(sampler) => set({ sampler: sampler ?? undefined, sampler_options: undefined })}
@@ -41,7 +43,9 @@ function SamplerSelect() {
         size="sm"
         maxDropdownHeight={360}
         comboboxProps={{ width: 300, position: "bottom-start" }}
-        renderOption={({ option }) => <Option name={option.label} about={about.get(option.value)} />}
+        renderOption={({ option }) => (
+          <Option name={option.label} about={t(`sampler.${option.value}`, { defaultValue: about.get(option.value) })} />
+        )}
       />
     </Field>
   );
@@ -58,7 +62,7 @@ function ScheduleSelect() {
   return (
     <Field label={label} help={help}>
       <Select
-        data={schedules.map((schedule) => ({ value: schedule.name, label: schedule.label }))}
+        data={withChosen(schedules.map(({ name, label }) => ({ value: name, label })), value)}
         value={value ?? null}
         onChange={(schedule) => set({ schedule: schedule ?? undefined })}
         placeholder={t("automatic")}
@@ -66,7 +70,12 @@ function ScheduleSelect() {
         size="sm"
         maxDropdownHeight={360}
         comboboxProps={{ width: 300, position: "bottom-end" }}
-        renderOption={({ option }) => <Option name={option.label} about={about.get(option.value)} />}
+        renderOption={({ option }) => (
+          <Option
+            name={option.label}
+            about={t(`samplers:schedule.${option.value}`, { defaultValue: about.get(option.value) })}
+          />
+        )}
       />
     </Field>
   );

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { useSubmit } from "../../api/queries";
 import { useChosenJob } from "../../components/JobChoice";
 import { notifyError } from "../../components/notify";
-import { Columns, Page } from "../../components/Page";
+import { Columns, Page, showResult } from "../../components/Page";
 import { useNavigation } from "../../state/navigation";
 import { Fields } from "./Fields";
 import { specOf, useExtras } from "./form";
@@ -30,7 +30,7 @@ export default function Extras() {
 
   return (
     <Page title={t("title")} about={t("about")}>
-      <Columns>
+      <Columns label={t("results")} result={<Results chosen={chosen} />}>
         <Stack gap="md">
           <Pictures />
           <Fields />
@@ -39,15 +39,12 @@ export default function Extras() {
             disabled={form.images.length === 0}
             loading={submit.isPending}
             onClick={() =>
-              submit.mutate({ spec: specOf(form) }, { onSuccess: (job) => chosen.choose(job.id), onError: notifyError })
+              submit.mutate({ spec: specOf(form) }, { onSuccess: (job) => (chosen.choose(job.id), showResult()), onError: notifyError })
             }
           >
             {t("start", { count: form.images.length })}
           </Button>
         </Stack>
-        <section aria-label={t("results")}>
-          <Results chosen={chosen} />
-        </section>
       </Columns>
     </Page>
   );

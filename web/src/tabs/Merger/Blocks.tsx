@@ -55,7 +55,7 @@ export function Blocks({ blocks, multiplier, most }: Props) {
                 value={Math.min(own ?? multiplier, most)}
                 color={own === undefined ? "gray" : undefined}
                 onChange={(value) => change(name, value)}
-                thumbProps={{ "aria-label": label }}
+                thumbLabel={label}
               />
               <NumberInput
                 size="xs"

@@ -25,7 +25,7 @@ export function Result({ chosen }: { chosen: ChosenJob }) {
       <JobChoice label={t("earlier")} {...chosen} />
       <JobStatus job={job} />
       {rows && <Differences rows={rows} models={models} />}
-      {typeof job.result?.model === "string" && <Made model={job.result.model} />}
+      {Array.isArray(job.result?.files) && <Made model={String(job.result.files[0])} />}
     </Stack>
   );
 }
@@ -50,6 +50,6 @@ function Made({ model }: { model: string }) {
 }
 
 /** What a comparison has found. */
-export function differencesOf(job: Job): Difference[] | null {
+function differencesOf(job: Job): Difference[] | null {
   return Array.isArray(job.result?.blocks) ? (job.result.blocks as Difference[]) : null;
 }

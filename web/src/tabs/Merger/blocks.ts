@@ -15,8 +15,11 @@ export interface Difference {
 
 const numbered = (side: string, count: number) => Array.from({ length: count }, (_, i) => `${side}${String(i).padStart(2, "0")}`);
 
-/** Of Stable Diffusion 1 and 2. */
-export const USUAL = [...numbered("IN", 12), "M00", ...numbered("OUT", 12)];
+/** The names of a family's blocks: the starter has half as many as Stable Diffusion. */
+export function usual(family: string | null): string[] {
+  const count = family === "starter" ? 6 : 12;
+  return [...numbered("IN", count), "M00", ...numbered("OUT", count)];
+}
 
 /** The blocks by their names, in the order in which a picture goes through them; BASE is not among them. */
 export function blocksOf(names: readonly string[]): Block[] {

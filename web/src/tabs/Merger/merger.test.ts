@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { MergeMethod } from "../../api/types";
-import { blocksOf, preset, USUAL } from "./blocks";
+import { blocksOf, preset, usual } from "./blocks";
 import { specOf, type MergeForm } from "./form";
 
 const form: MergeForm = {
@@ -21,8 +21,8 @@ test("a job names as many models as its method takes, and what that uses", () =>
 });
 
 test("presets are curves over however many blocks there are", () => {
-  const blocks = blocksOf(["BASE", ...USUAL].reverse());
-  expect(blocks.map(({ name }) => name)).toEqual(USUAL);
+  const blocks = blocksOf(["BASE", ...usual("sd1")].reverse());
+  expect(blocks.map(({ name }) => name)).toEqual(usual("sd1"));
   expect(preset("inside", blocks)).toMatchObject({ IN00: 0, IN11: 1, M00: 1, OUT00: 1, OUT11: 0 });
   expect(preset("rising", blocks)).toMatchObject({ IN00: 0, IN11: 0.5, M00: 0.5, OUT00: 0.5, OUT11: 1 });
   expect(preset("inputs", blocksOf(["IN00", "M00", "OUT00"]))).toEqual({ IN00: 1, M00: 0, OUT00: 0 });

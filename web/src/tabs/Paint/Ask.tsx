@@ -85,10 +85,11 @@ export function Ask({ onGenerate, sending, error, session }: Props) {
 
 /** Into sight, as the button may have been pressed by the keyboard from far below. */
 function Refusal({ text }: { text: string }) {
+  const { t } = useTranslation("paint");
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => place.current?.scrollIntoView({ block: "nearest" }), [text]);
   return (
-    <Alert ref={place} color="red" p="xs" role="alert">
+    <Alert ref={place} color="red" p="xs" role="alert" title={t("refused")}>
       {text}
     </Alert>
   );

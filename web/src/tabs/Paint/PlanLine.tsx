@@ -27,9 +27,9 @@ export function PlanLine() {
       <Text fz="xs" c={plan.fits ? "dimmed" : "var(--mantine-color-error)"}>
         {words.join(" · ")}
       </Text>
-      {plan.messages.map((message) => (
-        <Text key={message} fz="xs" c="dimmed">
-          {message}
+      {plan.messages.filter(({ key }) => key !== "too_large").map(({ key, values, text }) => (
+        <Text key={key} fz="xs" c="dimmed">
+          {t(`messages:plan.${key}`, { ...values, defaultValue: text })}
         </Text>
       ))}
     </div>

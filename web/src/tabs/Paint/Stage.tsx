@@ -3,10 +3,12 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { pictureUrl } from "../../api/client";
 import type { Job, Picture } from "../../api/types";
+import { inWords } from "../../api/words";
 import { Filmstrip } from "../../components/Filmstrip";
 import { Preview } from "../../components/Preview";
 import { Logo } from "../../shell/Logo";
 import { openViewer } from "../../viewer";
+import { Failure } from "../Queue/Failure";
 import classes from "./Paint.module.css";
 import { ResultActions } from "./ResultActions";
 import type { Session } from "./session";
@@ -53,7 +55,7 @@ function Result({ picture, among }: { picture: Picture; among: Picture[] }) {
       <ResultActions picture={picture} onOpen={open} />
       {picture.warnings.map((warning) => (
         <Text key={warning} fz="xs" c="dimmed">
-          {warning}
+          {inWords(warning)}
         </Text>
       ))}
     </>
@@ -64,7 +66,7 @@ function Failed({ job }: { job: Job }) {
   const { t } = useTranslation("paint");
   return (
     <Alert color="red" title={t("failed")} maw={640} w="100%">
-      {job.error?.message}
+      {job.error && <Failure error={job.error} />}
     </Alert>
   );
 }

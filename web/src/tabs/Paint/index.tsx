@@ -5,9 +5,11 @@ import { useTranslation } from "react-i18next";
 import type { Mode, Picture } from "../../api/types";
 import { ModelPicker } from "../../components/ModelPicker";
 import { Parameters } from "../../components/Parameters";
-import { useField } from "../../components/request/useField";
+import { useField, useModelCard } from "../../components/request/useField";
+import { useFollow } from "../../canvas/useFollow";
 import ControlUnits from "../../control";
 import { useDraft } from "../../state/draft";
+import { partsOf } from "../../state/parts";
 import { Ask } from "./Ask";
 import { ControlGroup } from "./ControlGroup";
 import classes from "./Paint.module.css";
@@ -20,7 +22,7 @@ const EditCanvas = lazy(() => import("../../canvas"));
 
 const MODES: Mode[] = ["txt2img", "img2img", "inpaint"];
 
-/** What is large in the middle: the picture that is edited, or what is painted. */
+/** What is large in the middle: the picture that is edited (from text, the regions of the prompt), or the result. */
 export type Face = "source" | "result";
 
 export default function Paint() {
@@ -31,11 +33,14 @@ export default function Paint() {
   const [face, setFace] = useState<Face>(mode === "txt2img" ? "result" : "source");
   const [chosen, setChosen] = useState<Picture | null>(null);
   const model = useField("model");
+  const sheet = useSheet();
   usePaintForever(session);
+  useFollow(sheet);
 
   // A picture that comes in from elsewhere is to be seen.
   useEffect(() => setFace(mode === "txt2img" ? "result" : "source"), [mode, request.init_image]);
 
+  const edits = mode !== "txt2img" || sheet !== null;
   const { active, pictures } = session;
   const shown = (chosen && pictures.find(({ id }) => id === chosen.id)) ?? (active ? null : (pictures[0] ?? null));
 
@@ -78,12 +83,12 @@ export default function Paint() {
         </section>
       </div>
       <section className={classes.stage} aria-label={t("stage")}>
-        {mode !== "txt2img" && (
+        {edits && (
           <SegmentedControl
             className={classes.face}
             size="xs"
             data={[
-              { value: "source", label: t("face.source") },
+              { value: "source", label: t(mode === "txt2img" ? "face.regions" : "face.source") },
               { value: "result", label: t("face.result") },
             ]}
             value={face}
@@ -91,7 +96,7 @@ export default function Paint() {
             aria-label={t("face.title")}
           />
         )}
-        {mode !== "txt2img" && face === "source" ? (
+        {edits && face === "source" ? (
           <Suspense fallback={<Loader m="auto" size="sm" />}>
             <EditCanvas />
           </Suspense>
@@ -109,4 +114,13 @@ export default function Paint() {
       </section>
     </div>
   );
+}
+
+/** The size of the sheet on which regions are painted; null where the prompt is one. */
+function useSheet() {
+  const { mode, request } = useDraft();
+  const card = useModelCard();
+  if (mode !== "txt2img" || partsOf(request).length < 2) return null;
+  const native = card?.width ?? 512;
+  return { width: request.width ?? native, height: request.height ?? card?.height ?? native };
 }

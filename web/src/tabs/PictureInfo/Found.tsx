@@ -2,6 +2,7 @@ import { Alert, Button, Code, Group, List, Stack, Text } from "@mantine/core";
 import { IconFileImport } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import type { PictureInfo } from "../../api/types";
+import { inWords } from "../../api/words";
 import { CopyableText } from "../../viewer/CopyableText";
 import { Rows } from "../../viewer/Rows";
 import { useSend } from "../../viewer/send";
@@ -35,7 +36,7 @@ export function Found({ found }: { found: PictureInfo }) {
         <Alert color="yellow" title={t("warnings")} styles={{ title: { color: "var(--mantine-color-text)" } }}>
           <List size="sm">
             {found.warnings.map((warning) => (
-              <List.Item key={warning}>{warning}</List.Item>
+              <List.Item key={warning}>{inWords(warning)}</List.Item>
             ))}
           </List>
         </Alert>

@@ -1,5 +1,5 @@
 import { ActionIcon, Group, Select, Stack, TextInput, Tooltip } from "@mantine/core";
-import { IconArrowsExchange } from "@tabler/icons-react";
+import { IconArrowsUpDown } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { useChoices } from "../../api/queries";
 import { Field } from "../../components/Field";
@@ -28,7 +28,7 @@ export function AxisFields({ axis }: { axis: AxisKey }) {
                 aria-label={t("swap", { one: axis.toUpperCase(), other: next.toUpperCase() })}
                 onClick={() => swapAxes(axis, next)}
               >
-                <IconArrowsExchange size={16} style={{ transform: "rotate(90deg)" }} aria-hidden />
+                <IconArrowsUpDown size={16} aria-hidden />
               </ActionIcon>
             </Tooltip>
           )

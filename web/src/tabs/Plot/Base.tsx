@@ -7,6 +7,7 @@ import { useNavigation } from "../../state/navigation";
 export function Base() {
   const { t } = useTranslation("plot");
   const prompt = useDraft(({ request }) => request.prompt);
+  const styled = useDraft(({ styles }) => styles.length > 0);
   const { go } = useNavigation();
   return (
     <Paper withBorder p="sm">
@@ -16,6 +17,11 @@ export function Base() {
       <Text size="sm" lineClamp={3} my={4} c={prompt ? undefined : "dimmed"}>
         {prompt || t("noPrompt")}
       </Text>
+      {styled && (
+        <Text size="xs" c="dimmed">
+          {t("stylesLeft")}
+        </Text>
+      )}
       <Anchor component="button" size="sm" onClick={() => go("paint")}>
         {t("change")}
       </Anchor>

@@ -15,12 +15,11 @@ interface Props {
 export function Table({ table, onOpen }: Props) {
   const { t } = useTranslation("plot");
   const [x, y, z] = table.axes;
-  const named = (axis: { name: string } | undefined, value: string) => (axis?.name === "Nothing" ? "" : value);
   return (z?.values ?? [""]).map((zValue, k) => (
     <section key={k}>
-      {named(z, zValue) && (
+      {z && z.name !== "Nothing" && (
         <Text size="sm" fw={600} mt="sm">
-          {`${z?.name}: ${zValue}`}
+          {`${z.name}: ${zValue}`}
         </Text>
       )}
       <div className={classes.scroll} tabIndex={0} role="group" aria-label={t("tableOf", { name: zValue || t("title") })}>
@@ -28,7 +27,7 @@ export function Table({ table, onOpen }: Props) {
           {x && x.name !== "Nothing" && (
             <thead>
               <tr>
-                <td />
+                {y?.name !== "Nothing" && <td />}
                 {x.values.map((value, i) => (
                   <th key={i} scope="col">
                     {i === 0 ? `${x.name}: ${value}` : value}
@@ -40,9 +39,11 @@ export function Table({ table, onOpen }: Props) {
           <tbody>
             {(y?.values ?? [""]).map((yValue, j) => (
               <tr key={j}>
-                <th scope="row" className={classes.row}>
-                  {named(y, j === 0 ? `${y?.name}: ${yValue}` : yValue)}
-                </th>
+                {y && y.name !== "Nothing" && (
+                  <th scope="row" className={classes.row}>
+                    {j === 0 ? `${y.name}: ${yValue}` : yValue}
+                  </th>
+                )}
                 {(x?.values ?? [""]).map((_value, i) => {
                   const cell = table.at(i, j, k);
                   return (

@@ -6,7 +6,7 @@ import { useSubmit } from "../../api/queries";
 import { useChosenJob } from "../../components/JobChoice";
 import { notifyError } from "../../components/notify";
 import { NumberField } from "../../components/NumberField";
-import { Columns, Page } from "../../components/Page";
+import { Columns, Page, showResult } from "../../components/Page";
 import { useDraft } from "../../state/draft";
 import { specOf as draftSpec } from "../../state/spec";
 import { AxisFields } from "./AxisFields";
@@ -27,7 +27,7 @@ export default function Plot() {
   const used = AXES.filter((axis) => form.axes[axis].name !== NOTHING);
   return (
     <Page title={t("title")} about={t("about")}>
-      <Columns>
+      <Columns label={t("result")} result={<Result chosen={chosen} />}>
         <Stack gap="md">
           <Base />
           {AXES.map((axis) => (
@@ -68,15 +68,12 @@ export default function Plot() {
             disabled={!spec}
             loading={submit.isPending}
             onClick={() =>
-              spec && submit.mutate({ spec }, { onSuccess: (job) => chosen.choose(job.id), onError: notifyError })
+              spec && submit.mutate({ spec }, { onSuccess: (job) => (chosen.choose(job.id), showResult()), onError: notifyError })
             }
           >
             {t("start")}
           </Button>
         </Stack>
-        <section aria-label={t("result")}>
-          <Result chosen={chosen} />
-        </section>
       </Columns>
     </Page>
   );

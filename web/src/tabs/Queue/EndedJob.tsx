@@ -3,7 +3,9 @@ import { IconCode, IconRefresh, IconTrash } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { useForget, useRetry } from "../../api/queries";
 import type { Job } from "../../api/types";
+import { inWords } from "../../api/words";
 import { seconds } from "../../components/format";
+import { titleOf } from "../../components/jobTitle";
 import { notifyError } from "../../components/notify";
 import { Failure } from "./Failure";
 import { JobPictures } from "./JobPictures";
@@ -17,7 +19,7 @@ export function EndedJob({ job, onDetails }: { job: Job; onDetails: () => void }
   const retry = useRetry();
   const forget = useForget();
   const failing = { onError: notifyError };
-  const { title } = job;
+  const title = titleOf(job);
   const when = job.finished && new Date(job.finished).toLocaleString(i18n.language);
   const took = job.started && job.finished && Math.max(0, Date.parse(job.finished) - Date.parse(job.started)) / 1000;
   return (
@@ -35,7 +37,7 @@ export function EndedJob({ job, onDetails }: { job: Job; onDetails: () => void }
         {job.error && <Failure error={job.error} />}
         {job.warnings.map((warning) => (
           <Text key={warning} size="xs" c="dimmed">
-            {warning}
+            {inWords(warning)}
           </Text>
         ))}
         <JobPictures pictures={job.pictures} />

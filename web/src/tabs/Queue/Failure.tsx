@@ -1,6 +1,7 @@
 import { Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Job } from "../../api/types";
+import { inWords } from "../../api/words";
 
 const KNOWN = [
   "MemoryNeededError",
@@ -13,7 +14,7 @@ const KNOWN = [
   "TrainingError",
 ];
 
-/** Why a job failed: what that means, and below it what the server said. */
+/** Why a job failed: what that means, and below it what exactly was wrong. */
 export function Failure({ error }: { error: NonNullable<Job["error"]> }) {
   const { t } = useTranslation("queue");
   return (
@@ -22,7 +23,7 @@ export function Failure({ error }: { error: NonNullable<Job["error"]> }) {
         {t(`failure.${KNOWN.includes(error.type) ? error.type : "other"}`)}
       </Text>
       <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
-        {error.message}
+        {inWords(error.message)}
       </Text>
     </div>
   );

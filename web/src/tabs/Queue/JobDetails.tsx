@@ -3,6 +3,7 @@ import { IconCopy } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { useJob } from "../../api/queries";
 import type { Job } from "../../api/types";
+import { titleOf } from "../../components/jobTitle";
 import { notify } from "../../components/notify";
 import { toClipboard } from "../../viewer/CopyMenu";
 import { useReturnFocus } from "../../viewer/useReturnFocus";
@@ -20,7 +21,7 @@ export function JobDetails({ job, onClose }: { job: Job; onClose: () => void }) 
     <Modal
       opened
       onClose={onClose}
-      title={job.title}
+      title={titleOf(job)}
       closeButtonProps={{ "aria-label": t("common:close") }}
       size="xl"
     >

@@ -14,6 +14,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { useCancel, useHold, usePrioritise, useRelease } from "../../api/queries";
 import type { Job } from "../../api/types";
+import { titleOf } from "../../components/jobTitle";
 import { notifyError } from "../../components/notify";
 import { JobPictures } from "./JobPictures";
 import { JobTitle } from "./JobTitle";
@@ -37,7 +38,7 @@ export function WaitingJob({ job, place, count, onMove, onDetails }: WaitingJobP
   const release = useRelease();
   const prioritise = usePrioritise();
   const held = job.state === "held";
-  const { title } = job;
+  const title = titleOf(job);
   return (
     <>
       <IconGripVertical size={18} aria-hidden className={classes.grip} />

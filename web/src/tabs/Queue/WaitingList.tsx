@@ -3,6 +3,7 @@ import { type DragEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useMove } from "../../api/queries";
 import type { Job, Queue } from "../../api/types";
+import { titleOf } from "../../components/jobTitle";
 import { notifyError } from "../../components/notify";
 import { placeFor, reordered } from "./order";
 import classes from "./Queue.module.css";
@@ -54,7 +55,7 @@ export function WaitingList({ jobs, onDetails }: WaitingListProps) {
           data-target={index === target && job.id !== dragged ? edge(jobs, dragged, index) : undefined}
           onDragStart={(event) => {
             event.dataTransfer.effectAllowed = "move";
-            event.dataTransfer.setData("text/plain", job.title); // without data, Firefox drags nothing
+            event.dataTransfer.setData("text/plain", titleOf(job)); // without data, Firefox drags nothing
             setDragged(job.id);
           }}
           onDragOver={(event) => onDragOver(event, index)}

@@ -1,3 +1,14 @@
+import { useTranslation } from "react-i18next";
+import { Page } from "../../components/Page";
+import { Preferences } from "./Preferences";
+import { Server } from "./Server";
+
 export default function Settings() {
-  return null;
+  const { t } = useTranslation("settings");
+  return (
+    <Page title={t("title")} about={t("about")}>
+      <Preferences />
+      <Server />
+    </Page>
+  );
 }

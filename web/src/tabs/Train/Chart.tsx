@@ -1,9 +1,10 @@
 import { Group, Text } from "@mantine/core";
+import { useElementSize } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
 import { measured, type CurveRow, type Point, pointsOf, thinned, ticks } from "./curve";
 import classes from "./Train.module.css";
 
-const WIDTH = 720;
+const NARROW = 280; // pixels, below which the drawing is scaled down
 const HEIGHT = 260;
 const LEFT = 58;
 const RIGHT = 12;
@@ -14,6 +15,8 @@ const MOST = 300; // points of a line; more cannot be told apart
 /** The loss over the steps, and the loss on what was held out. */
 export function Chart({ rows }: { rows: CurveRow[] }) {
   const { t } = useTranslation("train");
+  const { ref, width: place } = useElementSize<HTMLElement>();
+  const width = Math.max(NARROW, place);
   const loss = thinned(pointsOf(rows, "loss"), MOST);
   const heldOut = measured(pointsOf(rows, "held_out_loss"));
   const all = [...loss, ...heldOut];
@@ -24,23 +27,23 @@ export function Chart({ rows }: { rows: CurveRow[] }) {
       </Text>
     );
   const values = all.map(({ value }) => value);
-  const across = ticks(0, Math.max(...all.map(({ step }) => step)), 6);
+  const across = ticks(0, Math.max(...all.map(({ step }) => step)), Math.min(8, Math.floor(width / 80)));
   const up = ticks(Math.min(...values), Math.max(...values), 4);
-  const x = scale(across, LEFT, WIDTH - RIGHT);
+  const x = scale(across, LEFT, width - RIGHT);
   const y = scale(up, HEIGHT - BOTTOM, TOP);
   const path = (points: Point[]) => points.map(({ step, value }) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
   const last = (points: Point[]) => points.at(-1)?.value.toPrecision(4);
   return (
-    <figure style={{ margin: 0 }}>
+    <figure ref={ref} className={classes.figure}>
       <svg
         className={classes.chart}
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        viewBox={`0 0 ${width} ${HEIGHT}`}
         role="img"
         aria-label={t("run.chart", { loss: last(loss) ?? "–" })}
       >
         {up.map((value) => (
           <g key={value}>
-            <line className={classes.grid} x1={LEFT} x2={WIDTH - RIGHT} y1={y(value)} y2={y(value)} />
+            <line className={classes.grid} x1={LEFT} x2={width - RIGHT} y1={y(value)} y2={y(value)} />
             <text className={classes.tick} x={LEFT - 8} y={y(value) + 4} textAnchor="end">
               {value}
             </text>

@@ -1,6 +1,7 @@
 import { Text } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle, type Icon } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
+import { inWords } from "../../api/words";
 import { explain } from "../../components/notify";
 import { type Finding, useFindings } from "./datasets";
 import { useTrain } from "./form";
@@ -47,7 +48,7 @@ export function Findings({ name }: { name: string }) {
             <li key={text}>
               <Mark size={18} color={color} style={{ flex: "none" }} aria-label={t(`level.${level}`)} />
               <div>
-                {text}
+                {inWords(text)}
                 {files.length > 0 && (
                   <Text size="xs" c="dimmed">
                     {files.slice(0, NAMED).join(", ")}

@@ -53,5 +53,5 @@ test("what was trained goes into the prompt once, or becomes the model", () => {
   const spec = specOf(form, [])!;
   expect(used(spec, ["cat.safetensors"], { prompt: "a cat " })).toEqual({ prompt: "a cat <lora:cat:1>" });
   expect(used(spec, ["cat.safetensors"], { prompt: "<lora:cat:1> x" })).toEqual({ prompt: "<lora:cat:1> x" });
-  expect(used({ ...spec, training: "dreambooth" }, ["cat.safetensors"], {})).toEqual({ model: "cat" });
+  expect(used({ ...spec, training: "dreambooth" }, ["cat.safetensors"], {})).toEqual({ model: "cat.safetensors" });
 });

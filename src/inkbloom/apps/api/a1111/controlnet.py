@@ -6,8 +6,9 @@ import io
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
+from inkbloom.apps.api.a1111 import units
 from inkbloom.apps.api.a1111.errors import ANSWERS, A1111Route
 from inkbloom.apps.api.a1111.names import stem
 from inkbloom.apps.api.a1111.pictures import encode, storing
@@ -20,7 +21,12 @@ VERSION = 3
 
 class Detect(BaseModel):
     controlnet_module: str = "none"
-    controlnet_input_images: list[str] = Field(default_factory=list, max_length=100)
+    controlnet_input_images: list[str] = Field(
+        min_length=1,
+        max_length=100,
+        description="base64; controlnet_images, as some clients call them, are the same",
+        validation_alias=AliasChoices("controlnet_input_images", "controlnet_images"),
+    )
     controlnet_processor_res: int = 512
     controlnet_threshold_a: float = -1
     controlnet_threshold_b: float = -1
@@ -53,7 +59,7 @@ def model_list(service: Studio, update: bool = True) -> dict[str, list[str]]:
 
 @router.get("/module_list", summary="Preprocessors", operation_id="controlnet_modules")
 def module_list(alias_names: bool = False) -> dict[str, Any]:
-    return {"module_list": _modules(), "module_detail": {}}
+    return {"module_list": _modules(), "module_detail": _details()}
 
 
 @router.get("/control_types", summary="Preprocessors and models together", operation_id="controlnet_types")
@@ -71,10 +77,10 @@ def control_types(service: Studio) -> dict[str, Any]:
 @router.post("/detect", summary="What a preprocessor makes of pictures", operation_id="controlnet_detect")
 def detect(service: Studio, body: Detect) -> Detected:
     store, images = storing(service), []
-    thresholds = [None if value < 0 else value for value in (body.controlnet_threshold_a, body.controlnet_threshold_b)]
-    resolution = body.controlnet_processor_res if body.controlnet_processor_res > 0 else None
+    numbers = units.thresholds(body.controlnet_module, body.controlnet_threshold_a, body.controlnet_threshold_b)
+    side = units.resolution(body.controlnet_processor_res)
     for image in body.controlnet_input_images:
-        made = service.preprocess(body.controlnet_module, store(image), thresholds, resolution)
+        made = service.preprocess(body.controlnet_module, store(image), numbers, side)
         kept = io.BytesIO()
         made.save(kept, "PNG")
         images.append(encode(kept.getvalue()))
@@ -92,3 +98,16 @@ def _modules() -> list[str]:
     from inkbloom.pipelines.preprocessing import PREPROCESSORS
 
     return ["none", *PREPROCESSORS, "reference_only"]
+
+
+def _details() -> dict[str, Any]:
+    """For each preprocessor its sliders: the resolution first, then its settings."""
+    from inkbloom.pipelines.preprocessing import PREPROCESSORS
+
+    side = {"name": "Preprocessor Resolution", "value": 512, "min": 64, "max": 2048}
+    details: dict[str, list[dict[str, Any]]] = {}
+    for name, tool in PREPROCESSORS.items():
+        own = ({"name": one.help, "value": one.default, "min": one.low, "max": one.high} for one in tool.settings)
+        details[name] = [side, *own]
+    details |= {"none": [], "reference_only": []}
+    return {name: {"model_free": name == "reference_only", "sliders": sliders} for name, sliders in details.items()}

@@ -68,11 +68,6 @@ def png_info(body: Asked) -> Told:
     return Told(info=text, items={"parameters": text}, parameters=_parameters(parse_infotext(text)))
 
 
-@router.post("/interrogate", summary="Not here: captions need models of their own", operation_id="a1111_interrogate")
-def interrogate() -> None:
-    raise Refused(501, "NotImplemented", "Pictures are not described here; that needs BLIP or DeepBooru.")
-
-
 async def _enlarge(service: Service, hub: Hub, body: ExtraSettings, images: list[str], request: Request) -> list[str]:
     job = await run_in_threadpool(lambda: service.submit(_spec(service, body, images), client=CLIENT))
     job = await wait_for_end(hub, service, job.id, LONGEST, request)

@@ -61,6 +61,7 @@ class Txt2Img(Painting):
 
     denoising_strength: float | None = 0.75
     enable_hr: bool = False
+    firstpass_image: str | None = None
     firstphase_width: int = 0
     firstphase_height: int = 0
     hr_scale: float = 2.0
@@ -83,6 +84,7 @@ class Img2Img(Painting):
     denoising_strength: float = 0.75
     image_cfg_scale: float | None = None
     mask: str | None = None
+    latent_mask: str | None = None
     mask_blur: int | None = None
     mask_blur_x: int = 4
     mask_blur_y: int = 4

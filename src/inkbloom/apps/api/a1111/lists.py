@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
 from inkbloom.apps.api.a1111.errors import ANSWERS, A1111Route
 from inkbloom.apps.api.a1111.names import stem, title
 from inkbloom.apps.api.access import Studio
+from inkbloom.apps.service.service import Service
+from inkbloom.core.errors import CheckpointError
 from inkbloom.pipelines.upscaling.settings import LATENT_UPSCALERS
 
+if TYPE_CHECKING:
+    from inkbloom.checkpoints.library import Entry
+
 Rows = list[dict[str, Any]]
+_SCALE = re.compile(r"(?<!\d)([1248])x|x([1248])(?!\d)", re.IGNORECASE)
 _RHO = {"karras": 7.0, "polyexponential": 1.0}
 
 router = APIRouter(prefix="/sdapi/v1", tags=["A1111: lists"], responses=ANSWERS, route_class=A1111Route)
@@ -63,12 +73,14 @@ def sd_vae(service: Studio) -> Rows:
     return [{"model_name": card.name, "filename": card.name} for card in service.models.list("vae")]
 
 
-@router.get("/loras", summary="LoRAs", operation_id="a1111_loras")
+@router.get("/loras", summary="LoRAs, with what their writers say of them", operation_id="a1111_loras")
 def loras(service: Studio) -> Rows:
-    return [
-        {"name": stem(card.name), "alias": stem(card.name), "path": card.name, "metadata": {}}
-        for card in service.models.list("loras")
-    ]
+    rows = []
+    for entry in _entries(service, "loras"):
+        said = _metadata(entry.path, entry.path.stat().st_mtime_ns)
+        alias = said.get("ss_output_name") or stem(entry.name)
+        rows.append({"name": stem(entry.name), "alias": alias, "path": entry.name, "metadata": said})
+    return rows
 
 
 @router.get("/hypernetworks", summary="Hypernetworks", operation_id="a1111_hypernetworks")
@@ -76,16 +88,21 @@ def hypernetworks(service: Studio) -> Rows:
     return [{"name": stem(card.name), "path": card.name} for card in service.models.list("hypernetworks")]
 
 
-@router.get("/embeddings", summary="Embeddings", operation_id="a1111_embeddings")
+@router.get("/embeddings", summary="Embeddings, and files that are none", operation_id="a1111_embeddings")
 def embeddings(service: Studio) -> dict[str, Any]:
-    unknown = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": None, "vectors": None}
-    return {"loaded": {stem(card.name): unknown for card in service.models.list("embeddings")}, "skipped": {}}
+    told: dict[str, Any] = {"loaded": {}, "skipped": {}}
+    for entry in _entries(service, "embeddings"):
+        vectors, width = _shape(entry.path, entry.path.stat().st_mtime_ns)
+        unknown = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None}
+        about = {**unknown, "shape": width, "vectors": vectors}
+        told["loaded" if width else "skipped"][stem(entry.name)] = about
+    return told
 
 
 @router.get("/upscalers", summary="Upscalers of pixels", operation_id="a1111_upscalers")
 def upscalers(service: Studio) -> Rows:
     return [
-        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4}
+        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": _scale(name)}
         for name in service.models.upscalers()
     ]
 
@@ -98,7 +115,7 @@ def latent_upscale_modes() -> Rows:
 @router.get("/realesrgan-models", summary="Upscalers in files", operation_id="a1111_realesrgan_models")
 def realesrgan_models(service: Studio) -> Rows:
     cards = service.models.list("upscale_models")
-    return [{"name": stem(card.name), "path": card.name, "scale": 4} for card in cards]
+    return [{"name": stem(card.name), "path": card.name, "scale": _scale(card.name)} for card in cards]
 
 
 @router.get("/face-restorers", summary="Restorers of faces", operation_id="a1111_face_restorers")
@@ -136,3 +153,46 @@ def extensions() -> Rows:
 @router.post("/refresh-loras", summary="Look for new LoRAs", operation_id="a1111_refresh_loras")
 def refresh(service: Studio) -> None:
     service.models.refresh()
+
+
+def _entries(service: Service, kind: str) -> list[Entry]:
+    library = service.models.library()
+    return library.entries(kind) if library else []
+
+
+@lru_cache(maxsize=4096)
+def _metadata(path: Path, changed: int) -> dict[str, Any]:
+    """A safetensors file's own words, where they are JSON as what they say; nothing for other files."""
+    from inkbloom.checkpoints.tensors import open_tensors
+
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        return {name: _value(text) for name, text in open_tensors(path).metadata.items()}
+    except CheckpointError:  # it is listed all the same; whoever uses it hears why it cannot be read
+        return {}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text) if text.startswith("{") else text
+    except ValueError:
+        return text
+
+
+@lru_cache(maxsize=4096)
+def _shape(path: Path, changed: int) -> tuple[int, int] | tuple[None, None]:
+    """How many vectors an embedding has, and how wide they are."""
+    from inkbloom.checkpoints.adapters.embeddings import read_embedding
+
+    try:
+        vectors, width = read_embedding(path).vectors.shape
+    except CheckpointError:
+        return None, None
+    return vectors, width
+
+
+def _scale(name: str) -> int:
+    """How many times larger an upscaler makes things at once, which names of files tell: 4 where they do not."""
+    found = _SCALE.search(name)
+    return int(found[1] or found[2]) if found else 4

@@ -63,7 +63,7 @@ def write(service: Service, changes: Mapping[str, Any]) -> None:
 
 def laid_over(service: Service, override: Mapping[str, Any] | None) -> dict[str, Any]:
     """The options of one request: the server's, under the request's own `override_settings`."""
-    override = dict(override or {})
+    override = {name: value for name, value in (override or {}).items() if value is not None}
     checked(override)
     if override.get("sd_model_checkpoint"):
         override["sd_model_checkpoint"] = model_name(service, str(override["sd_model_checkpoint"]))

@@ -54,14 +54,17 @@ async def _paint(service: Service, hub: Hub, body: Txt2Img | Img2Img, request: R
 def _submit(service: Service, body: Txt2Img | Img2Img) -> tuple[Job, dict[str, Any]]:
     settings = options.laid_over(service, body.override_settings)
     request = to_request(generation_request(body, settings, storing(service)))
-    spec = GenerateSpec(request=request, styles=tuple(body.styles or ()), format="png")
+    styles = tuple(name for name in body.styles or () if name != "None")
+    spec = GenerateSpec(request=request, styles=styles, format="png")
     client = f"{CLIENT}:{body.force_task_id}" if body.force_task_id else CLIENT
     return service.submit(spec, client=client), settings
 
 
 def _answer(service: Service, job: Job, body: Txt2Img | Img2Img, settings: dict[str, Any]) -> Painted:
     files = [service.gallery.file(picture.id).read_bytes() for picture in job.pictures]
-    with_grid = bool(settings["return_grid"]) and not body.do_not_save_grid and len(files) > 1
+    # As A1111: its API sets do_not_save_grid to the opposite of save_images
+    wants_grid = settings["return_grid"] and body.save_images and not body.do_not_save_grid
+    with_grid = wants_grid and len(files) > 1
     images = ([_grid(files)] if with_grid else []) + files
     if isinstance(body, Img2Img) and body.include_init_images:
         parameters = body.model_dump()

@@ -10,6 +10,9 @@ from pathlib import Path
 from inkbloom.apps.service.service import Service
 from inkbloom.core.errors import RequestError
 
+Store = Callable[[str], str]
+"""Takes a picture, base64 or a data URL, and gives the name under which a request finds it."""
+
 
 def decode(text: str) -> bytes:
     """The file in a base64 text or data URL. `RequestError` for what is neither; addresses are not fetched."""
@@ -23,7 +26,7 @@ def decode(text: str) -> bytes:
         raise RequestError("The picture is no base64.") from None
 
 
-def storing(service: Service) -> Callable[[str], str]:
+def storing(service: Service) -> Store:
     """Takes pictures in as uploads, and gives the names under which requests find them."""
     return lambda text: service.uploads.add(decode(text), "image").name
 

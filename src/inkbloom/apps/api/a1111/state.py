@@ -34,7 +34,8 @@ async def progress(service: Studio, skip_current_image: bool = False) -> dict[st
     job: Job | None = queue["running"][0] if queue["running"] else None
     preview = None if job is None or skip_current_image else service.preview(job.id)
     return {
-        "progress": job.progress.done if job else 0.0,
+        # What runs is never at 0, by which clients tell that nothing does
+        "progress": max(0.01, job.progress.done) if job else 0.0,
         "eta_relative": (job.progress.seconds_left if job else None) or 0.0,
         "state": _state(job, queue["total"]),
         "current_image": encode(preview) if preview else None,
@@ -65,6 +66,11 @@ async def pending_tasks(service: Studio) -> dict[str, Any]:
     return {"size": queue["total"], "tasks": tasks}
 
 
+@router.get("/internal/ping", summary="The server answers", operation_id="a1111_ping")
+async def ping() -> dict[str, Any]:
+    return {}
+
+
 @router.get("/sdapi/v1/options", summary="The options that mean something here", operation_id="a1111_options")
 def get_options(service: Studio) -> dict[str, Any]:
     return options.read(service)
@@ -83,11 +89,12 @@ def flags(service: Studio) -> dict[str, Any]:
 
 @router.get("/sdapi/v1/memory", summary="Memory, in bytes", operation_id="a1111_memory")
 def memory(service: Studio) -> dict[str, Any]:
-    ram = service.system()["memory"]["ram"]
+    present = service.system()["memory"]
+    ram, gpu = present["ram"], present["gpu"]
     used = (ram["total"] or 0) - (ram["free"] or 0)
     told: dict[str, Any] = {"ram": {**ram, "used": used}, "cuda": {"error": "unavailable"}}
-    for gpu in service.system()["memory"]["gpu"] or []:
-        told["cuda"] = {"system": {**gpu, "used": (gpu["total"] or 0) - (gpu["free"] or 0)}}
+    if gpu:  # the first; how much of it is free, only its worker knows
+        told["cuda"] = {"system": {"free": None, "used": None, "total": next(iter(gpu.values()))}}
     return told
 
 

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from inkbloom.apps.api.a1111 import units
 from inkbloom.apps.api.a1111.fields import Img2Img, Painting, Txt2Img
+from inkbloom.apps.api.a1111.pictures import Store
 from inkbloom.core.errors import RequestError, nearest
 from inkbloom.pipelines.request import GenerationRequest
-
-Store = Callable[[str], str]
-"""Takes a picture, base64 or a data URL, and gives the name under which a request finds it."""
 
 RESIZE_MODES = ("stretch", "crop", "fill", "latent")
 FILLS = ("fill", "original", "noise", "nothing")
 _SAME = ("", "None", "Use same checkpoint", "Use same sampler", "Use same scheduler")
 _PARTS_OF_PAINTING = ("seed", "sampler", "refiner", "comments", "extra options", "hypertile")
 """A1111's built-in scripts, whose fields the request has by itself; clients send them without arguments."""
-
-CONTROL_MODES = {
-    "balanced": "balanced",
-    "my prompt is more important": "prompt",
-    "controlnet is more important": "control",
-}
-CONTROL_RESIZES = {
-    "just resize": "stretch",
-    "crop and resize": "crop",
-    "scale to fit (inner fit)": "crop",
-    "resize and fill": "fill",
-    "envelope (outer fit)": "fill",
-    "inner fit (scale to fit)": "crop",
-    "outer fit (shrink to fit)": "fill",
-}
 
 
 def generation_request(body: Txt2Img | Img2Img, settings: Mapping[str, Any], store: Store) -> dict[str, Any]:
@@ -46,7 +30,8 @@ def generation_request(body: Txt2Img | Img2Img, settings: Mapping[str, Any], sto
         fields |= _hires(body) if body.enable_hr else {}
     else:
         fields |= _from_picture(body, settings, store)
-    controls = _controls(body.alwayson_scripts, fields.get("init_image"), store)
+    hires = isinstance(body, Txt2Img) and body.enable_hr
+    controls = units.controls(body.alwayson_scripts, fields.get("init_image"), store, hires=hires)
     return fields | ({"controls": controls} if controls else {})
 
 
@@ -118,6 +103,7 @@ def _sampler_options(body: Painting, sampler: str) -> dict[str, float]:
 
     known = find_sampler(split_name(sampler)[0]).options
     given = {name: getattr(body, name) for name in ("eta", "s_churn", "s_tmin", "s_tmax", "s_noise")}
+    given["s_tmax"] = given["s_tmax"] or None  # 0 is A1111's word for no upper end
     return {name: value for name, value in given.items() if value is not None and name in known}
 
 
@@ -183,6 +169,10 @@ def _refuse(body: Painting) -> None:
         raise RequestError("refiner_checkpoint: there are no refiners for Stable Diffusion 1; leave it out.")
     if body.s_min_uncond:
         raise RequestError("s_min_uncond: steps without guidance are not left out here; give 0.")
+    if isinstance(body, Txt2Img) and body.firstpass_image:
+        raise RequestError("firstpass_image: the second pass begins with what the first one painted; use img2img.")
+    if isinstance(body, Img2Img) and body.latent_mask:
+        raise RequestError("latent_mask: a mask is given in pixels; give it as mask.")
     if isinstance(body, Txt2Img) and body.hr_checkpoint_name not in (None, *_SAME):
         raise RequestError("hr_checkpoint_name: the second pass is painted by the same model; leave it out.")
     if body.script_name not in (None, "", "None"):
@@ -194,63 +184,6 @@ def _refuse(body: Painting) -> None:
             raise RequestError(f'alwayson_scripts: there is no script "{name}".{nearest(name, ["controlnet"])}')
     if body.disable_extra_networks and "<" in body.prompt:
         raise RequestError("disable_extra_networks: leave the tags of LoRAs out of the prompt instead.")
-
-
-def _controls(scripts: Mapping[str, Any], init_image: str | None, store: Store) -> list[dict[str, Any]]:
-    """Our control units of `alwayson_scripts.controlnet.args`, those that are enabled."""
-    found = next((script for name, script in scripts.items() if name.lower() == "controlnet"), None) or {}
-    units = found.get("args", []) if isinstance(found, dict) else found
-    if not isinstance(units, list) or not all(isinstance(unit, dict) for unit in units):
-        raise RequestError("alwayson_scripts controlnet: args must be a list of units, each an object.")
-    return [
-        _control(unit, f"alwayson_scripts controlnet unit {i}", init_image, store)
-        for i, unit in enumerate(units)
-        if unit.get("enabled", True)
-    ]
-
-
-def _control(unit: Mapping[str, Any], where: str, init_image: str | None, store: Store) -> dict[str, Any]:
-    image = unit.get("image") or unit.get("input_image")
-    if isinstance(image, dict):  # as its page sends it, with a mask painted over
-        image = image.get("image")
-    if not image and init_image is None:
-        raise RequestError(f"{where}: give it an image, base64.")
-    module = str(unit.get("module") or "none")
-    fields: dict[str, Any] = {
-        "image": store(image) if image else init_image,
-        "preprocessor": "none" if module.lower() == "none" or module.startswith("reference") else module,
-        "model": "reference_only" if module.startswith("reference") else _untitled(str(unit.get("model") or "None")),
-        "weight": unit.get("weight", 1.0),
-        "start": unit.get("guidance_start", 0.0),
-        "end": unit.get("guidance_end", 1.0),
-        "mode": _choice(unit.get("control_mode", "balanced"), CONTROL_MODES, f"{where}: control_mode"),
-        "resize_mode": _choice(unit.get("resize_mode", "crop and resize"), CONTROL_RESIZES, f"{where}: resize_mode"),
-    }
-    if unit.get("mask") or unit.get("mask_image"):
-        fields["mask"] = store(unit.get("mask") or unit["mask_image"])
-    resolution = unit.get("processor_res", -1)
-    if not unit.get("pixel_perfect") and isinstance(resolution, int) and resolution > 0:
-        fields["resolution"] = resolution
-    for name in ("threshold_a", "threshold_b"):
-        value = unit.get(name, -1)
-        if isinstance(value, int | float) and value >= 0 and fields["preprocessor"] != "none":
-            fields[name] = value
-    return fields
-
-
-def _choice(value: Any, choices: Mapping[str, str], where: str) -> str:
-    """A choice by its label, or by its number in A1111's order."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 3:
-        return list(choices.values())[value] if choices is CONTROL_MODES else RESIZE_MODES[value]
-    found = choices.get(str(value).lower())
-    if found is None:
-        raise RequestError(f'{where} "{value}" is unknown.{nearest(str(value), choices)}')
-    return found
-
-
-def _untitled(name: str) -> str:
-    """A model's name without the hash that titles carry behind it."""
-    return name.rpartition(" [")[0] or name
 
 
 def to_request(fields: Mapping[str, Any]) -> GenerationRequest:

@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 from inkbloom.apps.api.access import Studio
 from inkbloom.apps.api.errors import SPECS
 from inkbloom.apps.api.native.openapi import with_picture_texts
-from inkbloom.apps.service.jobs import TrainSpec
+from inkbloom.apps.service.jobs import TRAINING_DATASETS, TRAINING_MODELS, TrainSpec
 from inkbloom.apps.service.settings import Settings
 from inkbloom.pipelines.request import GenerationRequest
 
@@ -73,6 +73,7 @@ class TrainingField(BaseModel, frozen=True):
     default: Any
     description: str
     choices: list[Any] | None = None
+    names: str | None = Field(None, description='what it names: "datasets", or a kind of models such as "loras"')
 
 
 class Choices(BaseModel, frozen=True):
@@ -170,7 +171,7 @@ def _words(model: type[BaseModel], name: str) -> list[str]:
 
 
 def _trainings() -> dict[str, list[TrainingField]]:
-    """The fields of each kind of training that a client may give: no paths, and no name, which the job has itself."""
+    """The fields of each kind of training that a client may give: names stand for paths, and the job has its own."""
     from inkbloom.training.reading import KINDS, recipe_fields
     from inkbloom.training.recipes import DiffusionRecipe
 
@@ -180,7 +181,8 @@ def _trainings() -> dict[str, list[TrainingField]]:
         about = {name: text for section in (KINDS[kind], *shared) for name, text in _documented(section).items()}
         found[kind] = []
         for name, field in recipe_fields(kind).items():
-            kinds = _kinds(field.type)
+            names = "datasets" if name in TRAINING_DATASETS else TRAINING_MODELS.get(name)
+            kinds = [str if kind is Path and names else kind for kind in _kinds(field.type)]
             if name == "name" or Path in kinds:
                 continue
             type, choices = _type(kinds)
@@ -193,6 +195,7 @@ def _trainings() -> dict[str, list[TrainingField]]:
                     default=to_jsonable_python(default),
                     description=about.get(name, ""),
                     choices=choices,
+                    names=names,
                 )
             )
     return found

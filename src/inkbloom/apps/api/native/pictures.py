@@ -19,6 +19,7 @@ from inkbloom.apps.api.native.copying import TextFormat, as_text, file_of
 from inkbloom.apps.api.native.files import MULTIPART, picture_file, read_picture, send
 from inkbloom.apps.api.native.information import Information, of_file, of_text
 from inkbloom.apps.service.jobs import GenerateSpec, Job, Picture, with_texts
+from inkbloom.apps.service.library import named
 from inkbloom.apps.service.refusals import ConflictError
 from inkbloom.core.errors import RequestError
 from inkbloom.pipelines.editing.sources import PictureSource
@@ -112,7 +113,8 @@ async def read_information(request: Request, service: Studio) -> Information:
         told = await run_in_threadpool(of_file, data, name)
     wanted = None
     if told.request is not None:
-        wanted = with_texts(service.uploads.named(told.request.model_dump(mode="json", exclude_defaults=True)))
+        wanted = told.request.model_dump(mode="json", exclude_defaults=True)
+        wanted = with_texts(named(service.uploads.named(wanted)))
     return Information(
         program=told.program,
         prompt=told.prompt,

@@ -44,7 +44,7 @@ class OpenAIRoute(APIRoute):
                 return await original(request)
             except InkbloomError as error:
                 message = str(error)
-                return refused(errors.status_of(error), message, errors.field_of(message), type(error).__name__)
+                return refused(errors.status_of(error), message, _param(message), type(error).__name__)
             except RequestValidationError as error:
                 status, kind, message, field = errors.explain(error.errors())
                 return refused(status, message, field, kind)
@@ -52,6 +52,12 @@ class OpenAIRoute(APIRoute):
                 return refused(error.status_code, str(error.detail), None, None)
 
         return handle
+
+
+def _param(message: str) -> str | None:
+    """The field that a message begins with: one of our requests', or of these endpoints' own."""
+    first = message.partition(":")[0].partition(" ")[0]
+    return first if first in ("size", "image", "mask", "stream", "background") else errors.field_of(message)
 
 
 def refused(status: int, message: str, param: str | None, code: str | None) -> JSONResponse:

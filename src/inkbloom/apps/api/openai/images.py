@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import APIRouter, File, Request, UploadFile
 from PIL import Image as PILImage
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from inkbloom.apps.api.a1111.pictures import encode
@@ -15,16 +15,16 @@ from inkbloom.apps.api.access import Events, Studio
 from inkbloom.apps.api.openai.errors import ANSWERS, OpenAIRoute
 from inkbloom.apps.api.sse import Hub, wait_for_end
 from inkbloom.apps.service.jobs import GenerateSpec, Job, State
+from inkbloom.apps.service.refusals import UnknownError
 from inkbloom.apps.service.service import Service
-from inkbloom.core.errors import InkbloomError, RequestError
+from inkbloom.core.errors import InkbloomError, RequestError, nearest
 from inkbloom.pipelines.request import GenerationRequest
 
 CLIENT = "openai"
 LONGEST = 86_400.0
 """Seconds to wait for a job."""
-_NAMES = ("", "auto", "dall-e-2", "dall-e-3", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5")
-"""What clients call the model when they mean whatever there is."""
-_VARIATION_STRENGTH = 0.6
+_NAMES = ("dall-e", "gpt-image", "chatgpt-image")
+"""How OpenAI's names begin, which clients give when they mean whatever there is."""
 
 _Format = Literal["png", "jpeg", "webp"]
 _Answer = Literal["url", "b64_json"]
@@ -38,17 +38,55 @@ class Options(BaseModel):
     size: str | None = Field(None, description='such as "512x512"; None and "auto": as the model likes')
     response_format: _Answer = "b64_json"
     output_format: _Format = "png"
+    stream: bool = Field(False, description="only false: pictures come when they are finished")
+    background: str = Field("auto", description="not transparent")
     negative_prompt: str = ""
     seed: int | None = None
     steps: int | None = None
     sampler: str | None = None
     guidance_scale: float | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, fields: Any) -> Any:
+        """As OpenAI has it, for fields that are not null by default."""
+        return (
+            {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+        )
+
 
 class Generation(Options):
     """`POST /v1/images/generations`."""
 
     prompt: str = Field(max_length=32_000)
+
+
+class FromPicture(Options):
+    """A form with a picture. Clients call it `image[]` where they could send several."""
+
+    image: list[UploadFile] = Field(default_factory=list)
+    images: list[UploadFile] = Field(default_factory=list, alias="image[]")
+
+    async def picture(self) -> bytes:
+        """`RequestError` unless it is one."""
+        given = [*self.image, *self.images]
+        if len(given) != 1:
+            raise RequestError(f"image: {len(given)} were given; one picture is painted from at a time.")
+        return await given[0].read()
+
+
+class Edit(FromPicture):
+    """`POST /v1/images/edits`: what is repainted is the transparent part of the mask, or of the picture itself."""
+
+    prompt: str = Field(max_length=32_000)
+    mask: UploadFile | None = Field(None, description="a picture transparent where to repaint")
+    strength: float | None = Field(None, ge=0, le=1)
+
+
+class Variation(FromPicture):
+    """`POST /v1/images/variations`."""
+
+    strength: float = Field(0.6, ge=0, le=1)
 
 
 class Data(BaseModel):
@@ -80,66 +118,46 @@ async def generations(body: Generation, request: Request, service: Studio, hub: 
 
 
 @router.post("/images/edits", summary="Repaint a picture, or what is transparent", operation_id="openai_edit")
-async def edits(
-    service: Studio,
-    hub: Events,
-    request: Request,
-    prompt: Annotated[str, Form(max_length=32_000)],
-    image: Annotated[UploadFile, File(description="a picture; its transparent parts are repainted")],
-    mask: Annotated[UploadFile | None, File(description="a picture transparent where to repaint")] = None,
-    model: Annotated[str | None, Form()] = None,
-    n: Annotated[int, Form(ge=1, le=10)] = 1,
-    size: Annotated[str | None, Form()] = None,
-    response_format: Annotated[_Answer, Form()] = "b64_json",
-    output_format: Annotated[_Format, Form()] = "png",
-    strength: Annotated[float | None, Form(ge=0, le=1)] = None,
-    seed: Annotated[int | None, Form()] = None,
-    steps: Annotated[int | None, Form()] = None,
-) -> Images:
-    options = Options(
-        model=model,
-        n=n,
-        size=size,
-        response_format=response_format,
-        output_format=output_format,
-        seed=seed,
-        steps=steps,
-    )
-    fields = await run_in_threadpool(_edited, service, await image.read(), mask and await mask.read())
-    if strength is not None:
-        fields["strength"] = strength
-    return await _painted(service, hub, options, fields | {"prompt": prompt}, request)
+async def edits(body: Annotated[Edit, File()], request: Request, service: Studio, hub: Events) -> Images:
+    mask = await body.mask.read() if body.mask else None
+    fields = await run_in_threadpool(_edited, service, await body.picture(), mask)
+    if body.strength is not None:
+        fields["strength"] = body.strength
+    return await _painted(service, hub, body, fields | {"prompt": body.prompt}, request)
 
 
 @router.post("/images/variations", summary="Paint pictures like another", operation_id="openai_vary")
-async def variations(
-    service: Studio,
-    hub: Events,
-    request: Request,
-    image: Annotated[UploadFile, File(description="a picture")],
-    model: Annotated[str | None, Form()] = None,
-    n: Annotated[int, Form(ge=1, le=10)] = 1,
-    size: Annotated[str | None, Form()] = None,
-    response_format: Annotated[_Answer, Form()] = "b64_json",
-    output_format: Annotated[_Format, Form()] = "png",
-    strength: Annotated[float, Form(ge=0, le=1)] = _VARIATION_STRENGTH,
-) -> Images:
-    options = Options(model=model, n=n, size=size, response_format=response_format, output_format=output_format)
-    fields = await run_in_threadpool(_edited, service, await image.read(), None)
-    fields = {"init_image": fields["init_image"], "strength": strength, "prompt": ""}
-    return await _painted(service, hub, options, fields, request)
+async def variations(body: Annotated[Variation, File()], request: Request, service: Studio, hub: Events) -> Images:
+    upload = await run_in_threadpool(service.uploads.add, await body.picture(), "image")
+    fields = {"init_image": upload.name, "strength": body.strength, "prompt": ""}
+    return await _painted(service, hub, body, fields, request)
 
 
 @router.get("/models", summary="Models that can paint", operation_id="openai_models")
 def models(service: Studio) -> dict[str, Any]:
-    cards = service.models.list("checkpoints")
-    about = {"object": "model", "created": 0, "owned_by": "inkbloom"}
-    return {"object": "list", "data": [{"id": card.name, **about} for card in cards]}
+    return {"object": "list", "data": [_about(card.name) for card in service.models.list("checkpoints")]}
+
+
+@router.get("/models/{name:path}", summary="One of them", operation_id="openai_model")
+def model(service: Studio, name: str) -> dict[str, Any]:
+    names = [card.name for card in service.models.list("checkpoints")]
+    if name not in names:
+        raise UnknownError(f'There is no model "{name[:120]}".{nearest(name, names)}')
+    return _about(name)
+
+
+def _about(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "inkbloom"}
 
 
 def _submit(service: Service, options: Options, fields: dict[str, Any]) -> Job:
+    if options.stream:
+        raise RequestError("stream: pictures come when they are finished; leave it out, or listen to /api/v1/events.")
+    if options.background == "transparent":
+        raise RequestError('background "transparent": pictures are opaque here; leave it out.')
+    model = options.model or ""
     asked: dict[str, Any] = {
-        "model": None if (options.model or "") in _NAMES else options.model,
+        "model": None if model in ("", "auto") or model.startswith(_NAMES) else model,
         "num_images": options.n,
         "negative_prompt": options.negative_prompt,
         "seed": options.seed,

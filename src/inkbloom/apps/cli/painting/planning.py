@@ -85,4 +85,4 @@ def _size(count: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{max(seconds, 0.1):.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

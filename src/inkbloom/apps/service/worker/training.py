@@ -10,7 +10,7 @@ from typing import Any
 
 from inkbloom.apps.samples import SamplePainter
 from inkbloom.apps.service.folders import check_name
-from inkbloom.apps.service.jobs import TrainSpec
+from inkbloom.apps.service.jobs import TRAINING_DATASETS, TRAINING_MODELS, TrainSpec
 from inkbloom.apps.service.worker.errand import Errand
 from inkbloom.apps.service.worker.homes import home, publish
 from inkbloom.core.errors import RequestError
@@ -30,15 +30,6 @@ HOMES = {
 }
 """The kind of model that each training makes."""
 
-DATASETS = {"regularisation_data": tuple[str, ...], "mask_folder": str | None, "hint_folder": str | None}
-"""Fields that name data sets of the service."""
-MODELS = {
-    "start_from": "loras",
-    "control_init": "controlnet",
-    "text_encoder": "checkpoints",
-    "autoencoder": "vae",
-}
-"""Fields that name models of the library, by their kinds."""
 DECIDED = ("base", "output", "name", "data", "cache_folder")
 """Fields that the job says otherwise, or the service."""
 SAMPLES = {"sample_prompts": tuple[str, ...], "sample_seed": int, "sample_steps": int | None}
@@ -113,15 +104,15 @@ def _recipe(errand: Errand, spec: TrainSpec, run: Path) -> DiffusionRecipe:
     for name in DECIDED:
         if name in fields:
             raise RequestError(f"The field {name} cannot be given here: the service decides it.")
-    for name in fields.keys() & DATASETS.keys():
-        match read_value(name, DATASETS[name], fields[name]):
+    for name in fields.keys() & TRAINING_DATASETS.keys():
+        match read_value(name, TRAINING_DATASETS[name], fields[name]):
             case tuple(names):
                 fields[name] = tuple(_dataset(errand, name, one) for one in names)
             case str(one):
                 fields[name] = _dataset(errand, name, one)
-    for name in fields.keys() & MODELS.keys():
+    for name in fields.keys() & TRAINING_MODELS.keys():
         if fields[name] is not None:
-            fields[name] = errand.models.path(read_value(name, str, fields[name]), MODELS[name])
+            fields[name] = errand.models.path(read_value(name, str, fields[name]), TRAINING_MODELS[name])
     base = None if spec.model is None else errand.models.path(spec.model)
     own = {"base": base, "output": run, "name": spec.name, "data": (Path(spec.dataset),)}
     return read_recipe(spec.training, fields | own)
