@@ -23,8 +23,9 @@ help: ## Say what can be made
 
 # The prompt goes through the environment, unexpanded, so that quotes, dollars and semicolons are only text.
 demo: export INKBLOOM_PROMPT = $(value PROMPT)
-demo: $(painter) ## Paint a picture: make demo PROMPT="a cute dog" SEED=1
+demo: $(painter) ## Install, and paint a picture: make demo PROMPT="a cute dog" SEED=1
 	$(bin)/inkbloom txt2img "$$INKBLOOM_PROMPT" --seed $(SEED) --n_iter 1 --n_samples 1 --skip_grid
+	@echo "The studio, in your browser: $(bin)/inkbloom serve --open"
 
 test: .venv/installed-dev ## Run the tests: make test ARGS="tests/text -x"
 	$(bin)/python -m pytest $(ARGS)
@@ -61,7 +62,7 @@ $(node_modules): web/package.json web/package-lock.json
 
 .venv/installed: pyproject.toml $(constraints) $(shell find src -type f -not -path '*.egg-info/*' -not -name '*.pyc') | .venv/bin/python
 	@echo "Installing into .venv; the first time this takes some minutes."
-	$(install) .
+	$(install) '.[server]'
 	@touch $@
 
 .venv/installed-dev: pyproject.toml $(constraints) | .venv/bin/python

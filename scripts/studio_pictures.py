@@ -1,14 +1,15 @@
 """Photograph the studio for its pages: python scripts/studio_pictures.py [--data-dir FOLDER] [NAME ...]
 
-Starts a server on an empty folder, lets the starter paint, enlarge, compare, plot and learn, opens every room in a real
-Chromium in both languages and keeps what is seen in docs/images/studio. With --data-dir the work is done once, and later
-runs only look again; NAMEs are those of single pictures, such as gallery. Needs a Chromium on the PATH.
+Starts a server on an empty folder, lets the starter paint, enlarge, compare, plot and learn, opens every room in a
+real Chromium in both languages and keeps what is seen in docs/images/studio. With --data-dir the work is done once, and
+later runs only look again; a NAME is that of one picture, such as gallery. Needs a Chromium on the PATH.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import io
 import json
 import shutil
@@ -32,6 +33,8 @@ TARGET = DOCS / "images" / "studio"
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 SIZE = {"width": 1280, "height": 800}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+PATIENCE = 120_000
+"""Milliseconds; a machine that paints and learns meanwhile may be slow."""
 READY = "The studio is open at "
 
 PROMPTS = (
@@ -70,9 +73,13 @@ class Studio:
         return answer.json() if answer.content else None
 
     def do(self, kind: str, **spec: Any) -> Any:
-        """A job, done."""
-        job = self.post("/jobs", {"kind": kind, **spec, "wait": 600})
-        if job["state"] != "done":
+        """A job, done; the same one is done only once."""
+        body = {"kind": kind, **spec}
+        key = hashlib.sha256(json.dumps(body).encode()).hexdigest()
+        job = self.post("/jobs", body, headers={"Idempotency-Key": key})
+        while job["state"] in ("queued", "running"):
+            job = self.get(f"/jobs/{job['id']}", wait=60)
+        if job["state"] == "failed":
             raise SystemExit(f"{kind}: {job['state']}: {job['error']}")
         return job
 
@@ -115,25 +122,30 @@ def fill(studio: Studio) -> None:
 
 def teach(studio: Studio) -> None:
     """A data set of eight pictures, a LoRA of it, and a few steps of a whole model, so that two can be compared."""
+    if "hedgehog" not in studio.get("/datasets")["datasets"]:
+        gather(studio)
+    common = {"repeats": 50, "learning_rate": 1e-3, "resolution": 128}
+    whole = common | {"steps": 5, "learning_rate": 1e-4}
+    studio.do("train", training="diffusion", name="hedgehog-model", dataset="hedgehog", fields=whole)
+    watched = {
+        "targets": "full",
+        "schedule": "cosine",
+        "steps": 100,
+        "held_out": 0.25,
+        "evaluate_every": 10,
+        "sample_every": 25,
+        "sample_prompts": ["a hedgehog in the forest", "a hedgehog on a red background"],
+    }
+    studio.do("train", training="lora", name="hedgehog", dataset="hedgehog", fields=common | watched)
+
+
+def gather(studio: Studio) -> None:
     studio.post("/datasets", {"name": "hedgehog"})
     with tempfile.TemporaryDirectory() as folder:
         write_lesson(Path(folder), "hedgehog")
         for file in sorted(Path(folder).glob("*.png")):
             caption = file.with_suffix(".txt").read_text(encoding="utf-8")
             studio.post("/datasets/hedgehog/pictures", files={"file": file.read_bytes()}, data={"caption": caption})
-    common = {"repeats": 50, "learning_rate": 1e-3, "resolution": 128}
-    whole = common | {"steps": 10, "learning_rate": 1e-4}
-    studio.do("train", training="diffusion", name="hedgehog-model", dataset="hedgehog", fields=whole)
-    watched = {
-        "targets": "full",
-        "schedule": "cosine",
-        "steps": 160,
-        "held_out": 0.25,
-        "evaluate_every": 20,
-        "sample_every": 40,
-        "sample_prompts": ["a hedgehog in the forest", "a hedgehog on a red background"],
-    }
-    studio.do("train", training="lora", name="hedgehog", dataset="hedgehog", fields=common | watched)
 
 
 def picture_of(studio: Studio, prompt: str) -> str:
@@ -146,7 +158,7 @@ def draft(**request: Any) -> dict[str, Any]:
     return {"inkbloom.draft": {"request": request, "mode": mode, "styles": [], "variants": False, "format": None}}
 
 
-def form(name: str, **fields: Any) -> dict[str, Any]:
+def form(name: str, /, **fields: Any) -> dict[str, Any]:
     return {f"inkbloom.{name}": {"state": {"form": fields}, "version": 0}}
 
 
@@ -161,6 +173,7 @@ class Camera:
     def opened(self, place: str, kept: dict[str, Any] | None = None) -> Iterator[Page]:
         """A room, with what its browser kept from before."""
         page = self.context.new_page()
+        page.set_default_timeout(PATIENCE)
         texts = {name: json.dumps(value) for name, value in (kept or draft(prompt=CASTLE, seed=7)).items()}
         page.add_init_script(f"for (const [k, v] of Object.entries({json.dumps(texts)})) sessionStorage.setItem(k, v)")
         page.goto(f"{self.studio.url}/#/{place}")
@@ -172,7 +185,8 @@ class Camera:
     def rest(self, page: Page) -> None:
         """Until all pictures in sight are there, and nothing moves."""
         page.wait_for_timeout(1500)
-        page.wait_for_function("[...document.images].every(one => one.complete || one.loading === 'lazy')")
+        while not page.evaluate("[...document.images].every(one => one.complete || one.loading === 'lazy')"):
+            page.wait_for_timeout(200)
 
     def take(self, page: Page, name: str) -> None:
         seen = PILImage.open(io.BytesIO(page.screenshot())).convert("RGB")
@@ -284,7 +298,7 @@ DARK = ("paint", "gallery")
 def served(data: Path) -> Iterator[Studio]:
     command = [sys.executable, "-m", "inkbloom", "serve", "--port", "0", "--data-dir", str(data / "data")]
     models = data / "models"
-    models.mkdir(parents=True, exist_ok=True)
+    (models / "checkpoints").mkdir(parents=True, exist_ok=True)
     with (data / "log").open("w") as log:
         options = ("--models-dir", str(models), "--log-level", "warning")
         process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=log, text=True)
@@ -311,8 +325,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         data = arguments.data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         studio = stack.enter_context(served(data))
-        if not studio.get("/jobs", kind="merge")["total"]:
-            fill(studio)
+        fill(studio)
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=chromium, args=FLAGS)
         for theme, names in (("light", list(SHOTS)), ("dark", list(DARK))):
             for name in names:

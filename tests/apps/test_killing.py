@@ -44,7 +44,7 @@ def test_no_job_is_lost_or_done_twice(kills, studio_process, tools):
         one.join()
 
     with server.client() as http:
-        tools.until(lambda: _unfinished(http) == 0, 600)
+        tools.until(lambda: _unfinished(http) == 0, 3600)
         jobs = _all_jobs(http)
         assert sorted(job["id"] for job in jobs) == sorted(submitted.values())
         assert len(submitted) == len(set(submitted.values()))

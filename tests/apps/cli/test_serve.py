@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from inkbloom.apps.cli.serve import models_folder
+from inkbloom.checkpoints.library import Library
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,8 @@ def test_there_is_a_place_for_models(tmp_path: Path, monkeypatch: pytest.MonkeyP
     data = Path("data")
     for _ in range(2):
         assert models_folder(None, data) == data / "models"
-    assert (data / "models").is_dir()
+    assert Library(data / "models").home("loras") == data / "models" / "loras"
+    assert Library(data / "models").home("checkpoints") == data / "models" / "checkpoints"
     for name in ("models", "mine"):
         Path(name).mkdir()
     assert models_folder(None, data) == Path("models")

@@ -73,6 +73,8 @@ def test_the_control_picture_at_the_painted_size(hint_picture: Path) -> None:
     small = control_picture(unit.model_copy(update={"resolution": 64}), 128, 128)
     assert small.size == (128, 128)
     assert set(np.unique(np.asarray(small))) == {0, 255}
+    large = np.asarray(control_picture(unit.model_copy(update={"resolution": 512}), 64, 64))
+    assert 0.3 < (large > 0).mean() / (np.asarray(control_picture(unit, 64, 64)) > 0).mean() < 3
     wide = control_picture(ControlUnit(model="", image=hint_picture, resize_mode="fill"), 128, 64)
     assert np.array_equal(np.asarray(wide)[:, 0], np.asarray(wide)[:, 20])
 

@@ -52,6 +52,34 @@ def test_the_simple_ones() -> None:
     assert np.array_equal(dark[..., 0], np.round(255 * (picture.max(axis=2) / 255) ** 2))
 
 
+@pytest.mark.parametrize("i", range(3))
+def test_two_levels_are_as_even_as_can_be(i: int) -> None:
+    grey = pixels.luminance(PICTURES[i], 1.0)
+    values = grey[..., 0].astype(float)
+
+    def unevenness(level: int) -> float:
+        parts = values[values <= level], values[values > level]
+        return sum(part.var() * part.size for part in parts if part.size)
+
+    best = min(range(255), key=unevenness)
+    assert np.array_equal(pixels.two_levels(grey)[..., 0], np.where(values > best, 255, 0))
+    assert np.array_equal(pixels.two_levels(np.full((4, 4, 3), 7, np.uint8)), np.full((4, 4, 3), 7))
+
+
+def test_lines_found_at_another_resolution_stay_lines() -> None:
+    square = PILImage.new("RGB", (64, 64), "blue")
+    square.paste("white", (16, 16, 48, 48))
+
+    def shrink(picture: PILImage.Image) -> PILImage.Image:
+        return picture.resize((64, 64), PILImage.Resampling.LANCZOS)
+
+    found = np.asarray(find_preprocessor("canny").at(square, 512, shrink))
+    assert set(np.unique(found)) == {0, 255}
+    assert np.array_equal(found[12:20, 30, 0] > 0, np.asarray(find_preprocessor("canny")(square))[12:20, 30, 0] > 0)
+    inverted = find_preprocessor("invert").at(square, 512, shrink)
+    assert inverted.getpixel((0, 0)) == (255, 255, 0)  # two levels, but colours
+
+
 def test_shuffling_moves_and_repeats() -> None:
     x = np.linspace(0, 255, 96, dtype=np.uint8)
     picture = np.stack([np.tile(x, (64, 1)), np.tile(x[:64, None], (1, 96)), np.full((64, 96), 9, np.uint8)], axis=-1)

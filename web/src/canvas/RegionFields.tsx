@@ -1,24 +1,18 @@
-import { Alert, ColorSwatch, Select, SimpleGrid, Stack, Switch, Text } from "@mantine/core";
+import { Alert, SimpleGrid, Stack, Switch, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { RegionMask } from "../api/types";
 import { NumberField } from "../components/NumberField";
 import { useDraft } from "../state/draft";
-import { partsOf } from "../state/parts";
-import { tintOf } from "./painting";
 import { partAt, useTools } from "./tools";
 import { marginsOf } from "./view";
 
-const LENGTH = 60;
-
-/** Which part of the prompt is painted, and how its region ends. */
+/** What a region does, and how that of the part at hand ends. */
 export function RegionFields() {
   const { t } = useTranslation("canvas");
   const draft = useDraft();
   const { request, set } = draft;
   const margins = marginsOf(draft);
-  const tools = useTools();
-  const parts = partsOf(request);
-  const part = partAt(request, tools.part);
+  const part = partAt(request, useTools().part);
   const region = request.regions?.find((each) => each.part === part);
   const change = (fields: Partial<RegionMask>) =>
     set({ regions: request.regions?.map((each) => (each.part === part ? { ...each, ...fields } : each)) });
@@ -27,14 +21,6 @@ export function RegionFields() {
       <Text size="sm" c="dimmed">
         {t("region.help")}
       </Text>
-      <Select
-        label={t("region.part")}
-        data={parts.map((text, i) => ({ value: String(i + 1), label: `${i + 1}. ${text.slice(0, LENGTH)}` }))}
-        value={String(part)}
-        onChange={(value) => tools.set({ part: Number(value) })}
-        allowDeselect={false}
-        leftSection={<ColorSwatch size={14} color={`rgb(${tintOf(`region${part}`).join(" ")})`} />}
-      />
       {Object.values(margins).some(Boolean) && (
         <Alert variant="light" color="orange" p="xs">
           {t("region.extended")}

@@ -85,7 +85,8 @@ function Option({ name, value, text, min = 0, onChange }: OptionProps) {
         step={0.01}
         size="sm"
         label={null}
-        thumbProps={{ "aria-label": label, "aria-valuetext": shown }}
+        thumbLabel={label}
+        thumbProps={{ "aria-valuetext": shown }}
       />
       <Text size="xs" className={classes.value}>
         {shown}

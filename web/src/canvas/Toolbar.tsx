@@ -63,7 +63,7 @@ export function Toolbar({ painting, area, tool, layer }: Props) {
           onClick={() => set({ subtract: !subtract })}
         />
       )}
-      {layer && <Divider orientation="vertical" mx={4} />}
+      {layer && <Divider orientation="vertical" mx={4} visibleFrom="xs" />}
       <Tip
         label={t("undo")}
         shortcut="Ctrl+Z"
@@ -78,7 +78,7 @@ export function Toolbar({ painting, area, tool, layer }: Props) {
         onClick={() => painting.redo()}
         disabled={!painting.canRedo}
       />
-      {layer && <Divider orientation="vertical" mx={4} />}
+      {layer && <Divider orientation="vertical" mx={4} visibleFrom="xs" />}
       {layer && <MaskCommands painting={painting} layer={layer} />}
     </Group>
   );

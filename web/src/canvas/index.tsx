@@ -12,6 +12,7 @@ import type { Painting } from "./painting";
 import { PictureMenu } from "./PictureMenu";
 import { PicturePlace, pastePicture } from "./PicturePlace";
 import { RegionFields } from "./RegionFields";
+import { RegionPart } from "./RegionPart";
 import { actionOf, isTyping } from "./shortcuts";
 import { useCanvas } from "./state";
 import { ToolOptions } from "./ToolOptions";
@@ -95,6 +96,7 @@ function Editor({ painting, onPicture }: EditorProps) {
             onChange={(value) => tools.set({ area: value })}
           />
         )}
+        {area === "regions" && <RegionPart />}
         <Group gap={2} wrap="nowrap">
           <Zoom />
           {onPicture && <PictureMenu onChange={onPicture} />}

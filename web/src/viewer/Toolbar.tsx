@@ -59,7 +59,6 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
           onClick={() => downloadPicture(picture)}
           icon={<IconDownload size={20} />}
         />
-        <Tool label={t("common:delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash size={20} />} />
       </Group>
       <Group gap={4} wrap="nowrap">
         <Tool
@@ -71,6 +70,9 @@ export function Toolbar({ picture, position, count, zoom, onDelete }: ToolbarPro
         />
         <CopyMenu picture={picture} />
         <SendMenu picture={picture} onDelete={onDelete} />
+        <span className={classes.wide}>
+          <Tool label={t("common:delete")} shortcut="Del" onClick={onDelete} icon={<IconTrash size={20} />} />
+        </span>
         <Tool
           label={t("details")}
           shortcut="I"

@@ -23,7 +23,7 @@ describe("fields", () => {
     expect(told).toEqual({
       Prompt: "a cat",
       Steps: "20",
-      "Repeats seamlessly": "both ways",
+      "Seamless tiling": "both ways",
       "Soft mask": "yes",
       "Sampler options · s_churn": "0.3",
       "High-resolution fix · Scale": "2",
@@ -39,7 +39,7 @@ describe("fields", () => {
     expect(found).toEqual([
       { key: "steps", label: "Steps", left: "20", right: "30" },
       { key: "clip_skip", label: "CLIP skip", left: "2", right: "" },
-      { key: "tiling", label: "Repeats seamlessly", left: "", right: "horizontally" },
+      { key: "tiling", label: "Seamless tiling", left: "", right: "horizontally" },
     ]);
   });
 

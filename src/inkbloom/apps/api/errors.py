@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from inkbloom.apps.service import jobs
 from inkbloom.apps.service.refusals import ConflictError, FullError, TooLargeError, UnknownError
@@ -113,6 +114,10 @@ def install(app: FastAPI) -> None:
         reply = answer(error.status_code, name, str(error.detail))
         reply.headers.update(error.headers or {})
         return reply
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return answer(400, "RequestError", "The connection ended before the body did.")  # nobody reads it
 
     @app.exception_handler(OSError)
     @app.exception_handler(sqlite3.OperationalError)

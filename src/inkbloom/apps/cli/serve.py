@@ -154,5 +154,6 @@ def models_folder(given: Path | None, data_dir: Path) -> Path:
 
     own = data_dir / "models"
     with explained(own):
-        own.mkdir(parents=True, exist_ok=True)
+        # With a folder for this kind it is one for all kinds, and not a plain folder of checkpoints
+        (own / "checkpoints").mkdir(parents=True, exist_ok=True)
     return own

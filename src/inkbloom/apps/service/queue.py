@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from inkbloom.apps.service.database import Database
@@ -22,6 +23,7 @@ from inkbloom.apps.service.jobs import (
     GenerateSpec,
     Job,
     MergeSpec,
+    Picture,
     PlotSpec,
     Progress,
     Spec,
@@ -29,6 +31,7 @@ from inkbloom.apps.service.jobs import (
     TrainSpec,
     UpscaleSpec,
     VerifySpec,
+    with_texts,
 )
 from inkbloom.apps.service.refusals import ConflictError, FullError, UnknownError
 from inkbloom.core.errors import RequestError
@@ -264,11 +267,12 @@ class Queue:
             row = _row(db, id)
             state = state if row["state"] == State.RUNNING else State(row["state"])
             told = dict.fromkeys([*json.loads(row["warnings"]), *warnings])
+            failure = error.model_dump_json() if error is not None and state == State.FAILED else None
             db.execute(
                 "UPDATE jobs SET worker = NULL, state = ?, finished = CASE WHEN ? THEN coalesce(finished, ?) END,"
                 " error = ?, warnings = ?, lost = lost + ? WHERE id = ?",
                 (
-                    *(state, state.ended, time.time(), error and state == State.FAILED and error.model_dump_json()),
+                    *(state, state.ended, time.time(), failure),
                     *(json.dumps([*told], ensure_ascii=False), lost, id),
                 ),
             )
@@ -315,36 +319,40 @@ class Queue:
         elif queued:
             order = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY priority DESC, position")
             places = {row["id"]: place for place, row in enumerate(order)}
-        return [
-            Job.model_validate(
-                {
-                    "id": row["id"],
-                    "kind": row["kind"],
-                    "state": State(row["state"]),
-                    "title": row["title"],
-                    "priority": row["priority"],
-                    "place": places.get(row["id"]),
-                    "spec": json.loads(row["spec"]),
-                    "created": _time(row["created"]),
-                    "started": row["started"] and _time(row["started"]),
-                    "finished": row["finished"] and _time(row["finished"]),
-                    "progress": self._progress_of(row),
-                    "pictures": pictures.get(row["id"], []),
-                    "result": row["result"] and json.loads(row["result"]),
-                    "error": row["error"] and Failure.model_validate_json(row["error"]),
-                    "warnings": json.loads(row["warnings"]),
-                    "attempts": row["attempts"],
-                    "client": row["client"],
-                }
-            )
-            for row in rows
-        ]
+        return [self._job(row, places.get(row["id"]), pictures.get(row["id"], [])) for row in rows]
 
-    def _progress_of(self, row: sqlite3.Row) -> Progress:
-        known = self._progress.get(row["id"]) or Progress.model_validate(
-            {"pictures": _count(json.loads(row["spec"])) or 0}
+    def _job(self, row: sqlite3.Row, place: int | None, pictures: list[Picture]) -> Job:
+        spec = _told_spec(row["spec"])
+        progress = self._progress.get(row["id"]) or Progress(pictures=_count(spec) or 0)
+        if row["state"] == State.DONE:
+            progress = progress.model_copy(update={"done": 1.0, "seconds_left": 0.0})
+        # Of our own, and so many in a list that their checks would be felt
+        return Job.model_construct(
+            id=row["id"],
+            kind=row["kind"],
+            state=State(row["state"]),
+            title=row["title"],
+            priority=row["priority"],
+            place=place,
+            spec=spec,
+            created=_time(row["created"]),
+            started=None if row["started"] is None else _time(row["started"]),
+            finished=None if row["finished"] is None else _time(row["finished"]),
+            progress=progress,
+            pictures=pictures,
+            result=None if row["result"] is None else json.loads(row["result"]),
+            error=None if row["error"] is None else Failure.model_validate_json(row["error"]),
+            warnings=json.loads(row["warnings"]),
+            attempts=row["attempts"],
+            client=row["client"],
+            preview_step=None,
         )
-        return known.model_copy(update={"done": 1.0, "seconds_left": 0.0}) if row["state"] == State.DONE else known
+
+
+@lru_cache(maxsize=1024)
+def _told_spec(text: str) -> dict[str, Any]:
+    """A job's spec as clients see it; it never changes, and nobody may change it."""
+    return with_texts(json.loads(text))
 
 
 def _row(db: sqlite3.Connection, id: str) -> sqlite3.Row:

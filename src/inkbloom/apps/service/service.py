@@ -304,11 +304,9 @@ class Service:
         if resolution is not None and not 64 <= resolution <= 4096:
             raise RequestError(f"resolution {resolution}: must be from 64 to 4096.")
         picture = self._naming.picture(source, "image")
-        size = picture.size
-        if resolution is not None:
-            scale = resolution / min(size)
-            picture = picture.resize((round(size[0] * scale), round(size[1] * scale)), Resampling.LANCZOS)
-        return tool(picture, *thresholds).resize(size, Resampling.LANCZOS)
+        if resolution is None:
+            return tool(picture, *thresholds)
+        return tool.at(picture, resolution, lambda made: made.resize(picture.size, Resampling.LANCZOS), *thresholds)
 
     # Prompts
 

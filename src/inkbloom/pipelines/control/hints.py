@@ -10,7 +10,7 @@ from inkbloom.core.errors import RequestError
 from inkbloom.core.types import Float, Tensor
 from inkbloom.pipelines.control.unit import ControlUnit
 from inkbloom.pipelines.editing.canvas import Canvas
-from inkbloom.pipelines.editing.resizing import LANCZOS, resize
+from inkbloom.pipelines.editing.resizing import resize
 from inkbloom.pipelines.preprocessing import find_preprocessor
 from inkbloom.pipelines.request import ResolvedRequest
 
@@ -19,7 +19,7 @@ def control_picture(unit: ControlUnit, width: int, height: int, canvas: Canvas |
     """The unit's picture, preprocessed, at the painted size.
 
     Pixel perfect, it is brought to that size first. With a `resolution` it is preprocessed with its shorter side so
-    long; what has only two levels, such as edges, is then resized without mixing them. Where only an area of a whole
+    long; what is black and white, such as edges, stays so when it is then resized. Where only an area of a whole
     picture is painted, that part is taken of control pictures of the whole's size.
     """
     picture = unit.image.open()
@@ -27,14 +27,13 @@ def control_picture(unit: ControlUnit, width: int, height: int, canvas: Canvas |
         picture = picture.crop(canvas.area.box)
     preprocess = find_preprocessor(unit.preprocessor)
     settings = unit.threshold_a, unit.threshold_b
+
+    def fitted(each: PILImage.Image) -> PILImage.Image:
+        return resize(each, width, height, unit.resize_mode)
+
     if unit.resolution is None:
-        return preprocess(resize(picture, width, height, unit.resize_mode), *settings)
-    scale = unit.resolution / min(picture.size)
-    scaled = picture.resize((round(picture.width * scale), round(picture.height * scale)), LANCZOS)
-    made = preprocess(scaled, *settings)
-    is_binary = len(np.unique(np.asarray(made))) <= 2
-    resized = resize(made, width, height, unit.resize_mode)
-    return resized.point(([0] * 128 + [255] * 128) * 3) if is_binary else resized
+        return preprocess(fitted(picture), *settings)
+    return preprocess.at(picture, unit.resolution, fitted, *settings)
 
 
 def hint_of(unit: ControlUnit, request: ResolvedRequest, canvas: Canvas | None) -> Float[Tensor, "1 3 height width"]:

@@ -41,6 +41,22 @@ def threshold(pixels: Pixels, level: float) -> Pixels:
     return _grey(np.where(pixels.min(axis=2) > level, 255, 0))
 
 
+def two_levels(pixels: Pixels) -> Pixels:
+    """Black and white, parted at the level between which the two differ most (Otsu 1979); one level stays as it is.
+
+    For what had two levels before it was resized: a line that is thin against a pixel is grey then, however faint.
+    """
+    grey = pixels.mean(axis=2).round().astype(int)
+    counts = np.bincount(grey.ravel(), minlength=256).astype(float)
+    below, sums = counts.cumsum(), (counts * np.arange(256)).cumsum()
+    above = below[-1] - below
+    parted = (below > 0) & (above > 0)
+    if not parted.any():
+        return pixels
+    between = (sums[-1] * below / below[-1] - sums)[parted] ** 2 / (below * above)[parted]
+    return _grey(np.where(grey > np.flatnonzero(parted)[between.argmax()], 255, 0))
+
+
 def shuffle(pixels: Pixels, seed: float) -> Pixels:
     """Each pixel from a random place, neighbours from near ones: the colours stay, what is shown is lost."""
     generator = torch.Generator().manual_seed(int(seed))

@@ -37,6 +37,25 @@ class Preprocessor:
         array = np.asarray(picture.convert("RGB"))
         return PILImage.fromarray(np.ascontiguousarray(self.function(array, *self.checked(*values))))
 
+    def at(
+        self,
+        picture: PILImage.Image,
+        resolution: int,
+        resize: Callable[[PILImage.Image], PILImage.Image],
+        *values: float | None,
+    ) -> PILImage.Image:
+        """The same of the picture with its shorter side so many pixels long, then brought to its size by `resize`.
+
+        What is black and white, such as edges, is so afterwards too.
+        """
+        scale = resolution / min(picture.size)
+        size = (round(picture.width * scale), round(picture.height * scale))
+        made = self(picture.resize(size, PILImage.Resampling.LANCZOS), *values)
+        array, resized = np.asarray(made), resize(made)
+        if len(np.unique(array)) > 2 or np.ptp(array, axis=2).any():
+            return resized
+        return PILImage.fromarray(pixels.two_levels(np.asarray(resized)))
+
     def checked(self, *values: float | None) -> tuple[float, ...]:
         """All settings filled; `RequestError` as above."""
         values = tuple(values[: 1 + max((i for i, value in enumerate(values) if value is not None), default=-1)])

@@ -34,6 +34,13 @@ def test_txt2img(running):
     assert info["infotexts"] == [picture.text["parameters"]]
 
 
+def test_what_an_infotext_fills_is_told(running):
+    text = "a cat\nSteps: 2, Sampler: Heun, CFG scale: 3, Seed: 9, Size: 64x72"
+    said = json.loads(running.post("/sdapi/v1/txt2img", json={"infotext": text, "seed": 7}).json()["info"])
+    assert (said["prompt"], said["sampler_name"], said["steps"], said["cfg_scale"]) == ("a cat", "Heun", 2, 3)
+    assert (said["width"], said["height"], said["seed"]) == (64, 72, 7)
+
+
 def test_several_pictures_that_are_saved_come_with_a_grid_before_them(running):
     saved = {"batch_size": 2, "save_images": True, "force_task_id": "task(abc)"}
     said = running.post("/sdapi/v1/txt2img", json=PICTURE | saved).json()

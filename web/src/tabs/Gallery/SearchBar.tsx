@@ -31,7 +31,7 @@ export function SearchBar({ filters, total, onChange }: SearchBarProps) {
     <search>
       <Group gap="xs" mb="xs">
         <TextInput
-          flex="1 1 14rem"
+          flex={{ base: "1 1 100%", sm: "1 1 14rem" }}
           type="search"
           value={filters.q}
           placeholder={t("search")}

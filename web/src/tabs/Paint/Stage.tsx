@@ -74,10 +74,10 @@ function Failed({ job }: { job: Job }) {
 function Nothing({ quiet = false }: { quiet?: boolean }) {
   const { t } = useTranslation("paint");
   return (
-    <Stack align="center" justify="center" gap="xs" flex={1} opacity={0.85}>
+    <Stack align="center" justify="center" gap="xs" flex={1}>
       <Logo size={56} />
       {!quiet && (
-        <Text c="dimmed" ta="center" maw={360}>
+        <Text c="dimmed" ta="center" maw={360} style={{ textWrap: "balance", wordBreak: "keep-all" }}>
           {t("nothingYet")}
         </Text>
       )}

@@ -6,7 +6,6 @@ import { useSubmit } from "../../api/queries";
 import type { GenerateSpec, Job, Picture, PlotSpec } from "../../api/types";
 import { notify, notifyError } from "../../components/notify";
 import { openViewer } from "../../viewer";
-import { loadable } from "../../viewer/loadable";
 import { Rows } from "../../viewer/Rows";
 import { useSend } from "../../viewer/send";
 import { useRows } from "../../viewer/useRows";
@@ -64,7 +63,7 @@ export function CellDialog({ cell: { place, picture }, job, table, onClose, onRo
                 loading={submit.isPending}
                 onClick={() =>
                   picture.request &&
-                  again({ kind: "generate", request: anotherSeed(loadable(picture.request).request) }, () => notify(t("queued")))
+                  again({ kind: "generate", request: anotherSeed(picture.request) }, () => notify(t("queued")))
                 }
               >
                 {t("cellAgain")}
@@ -77,7 +76,7 @@ export function CellDialog({ cell: { place, picture }, job, table, onClose, onRo
               size="compact-md"
               leftSection={<IconRefresh size={16} aria-hidden />}
               loading={submit.isPending}
-              onClick={() => again({ ...row, request: anotherSeed(loadable(row.request).request) }, onRow)}
+              onClick={() => again(row, onRow)}
             >
               {t("rowAgain")}
             </Button>
@@ -91,7 +90,9 @@ export function CellDialog({ cell: { place, picture }, job, table, onClose, onRo
         )}
         <Rows rows={main} />
         <details>
-          <summary>{t("viewer:usual")}</summary>
+          <Text component="summary" size="sm" c="dimmed">
+            {t("viewer:usual")}
+          </Text>
           <Rows rows={usual} />
         </details>
       </Stack>

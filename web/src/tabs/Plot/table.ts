@@ -1,4 +1,6 @@
 import type { GenerationRequest, Job, Picture, PlotSpec } from "../../api/types";
+import { loadable } from "../../viewer/loadable";
+import { NOTHING } from "./form";
 
 export interface Cell {
   place: [number, number, number];
@@ -29,12 +31,15 @@ export function tableOf(job: Job): PlotTable | null {
 
 export const gridOf = (job: Job): Picture | undefined => job.pictures.find(({ role }) => role === "grid");
 
-/** What the x axis can be laid on again: a row's first picture, in which y and z have done what they do. Styles are
- * in its prompt already, and would come twice. */
+/** The same request with another seed. */
+export const anotherSeed = (request: Partial<GenerationRequest>): Partial<GenerationRequest> => ({
+  ...loadable(request).request,
+  seed: null,
+});
+
+/** A row with another seed: x is laid on its first picture's request, in which y and z have done what they do. Null
+ * before there is one, and for styles, which are in its prompt already and would come twice. */
 export function rowAgain(spec: PlotSpec, first: Picture | undefined): PlotSpec | null {
   if (!first?.request || spec.x?.startsWith("Styles")) return null;
-  return { ...spec, request: { ...first.request, seed: null }, y: "Nothing", z: "Nothing" };
+  return { ...spec, request: anotherSeed(first.request), y: NOTHING, z: NOTHING };
 }
-
-/** The same request with another seed. */
-export const anotherSeed = (request: Partial<GenerationRequest>): Partial<GenerationRequest> => ({ ...request, seed: null });

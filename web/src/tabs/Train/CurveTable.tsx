@@ -1,4 +1,4 @@
-import { Table } from "@mantine/core";
+import { Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { type CurveRow, thinned, pointsOf } from "./curve";
 
@@ -12,7 +12,9 @@ export function CurveTable({ rows }: { rows: CurveRow[] }) {
   if (loss.length === 0) return null;
   return (
     <details>
-      <summary>{t("run.numbers")}</summary>
+      <Text component="summary" size="sm">
+        {t("run.numbers")}
+      </Text>
       <Table verticalSpacing={2} w="auto">
         <Table.Thead>
           <Table.Tr>

@@ -9,7 +9,7 @@ import { JobChoice, JobStatus, type ChosenJob } from "../../components/JobChoice
 import { useDraft } from "../../state/draft";
 import { useNavigation } from "../../state/navigation";
 import { Chart } from "./Chart";
-import type { CurveRow } from "./curve";
+import { course, type CurveRow } from "./curve";
 import { CurveTable } from "./CurveTable";
 import { SampleGrid } from "./SampleGrid";
 import { used } from "./use";
@@ -75,10 +75,11 @@ function Curve({ job }: { job: Job }) {
     placeholderData: (before) => before,
   });
   if (!data) return null;
+  const rows = course(data.rows);
   return (
     <>
-      <Chart rows={data.rows} />
-      <CurveTable rows={data.rows} />
+      <Chart rows={rows} />
+      <CurveTable rows={rows} />
     </>
   );
 }

@@ -79,7 +79,7 @@ export function Settings({ onStart, starting }: Props) {
           />
         ))}
       </div>
-      <Estimate />
+      <Estimate dataset={chosen} />
       {!spec && <Alert color="gray">{t(form.name.trim() ? "lackingData" : "lackingName")}</Alert>}
       <Button
         size="md"
@@ -111,10 +111,10 @@ function Section({ section, fields }: { section: string; fields: TrainingField[]
 }
 
 /** How often each picture is seen, and how much is kept. */
-function Estimate() {
+function Estimate({ dataset }: { dataset: string | null }) {
   const { t } = useTranslation("train");
   const { form } = useTrain();
-  const { data } = useDataset(form.dataset);
+  const { data } = useDataset(dataset);
   const pictures = data?.pictures.length ?? 0;
   const count = rounds(form.fields, pictures);
   if (count === null) return null;

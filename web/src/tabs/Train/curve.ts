@@ -10,6 +10,16 @@ export interface Point {
   value: number;
 }
 
+/** The course that counts: a run that was killed goes on from its last saved state, and takes some steps again. */
+export function course(rows: readonly CurveRow[]): CurveRow[] {
+  const kept: CurveRow[] = [];
+  for (const row of rows) {
+    while ((kept.at(-1)?.step ?? -1) >= row.step) kept.pop();
+    kept.push(row);
+  }
+  return kept;
+}
+
 /** The points of one measurement; rows that lack it, or where it is no number, are left out. */
 export function pointsOf(rows: readonly CurveRow[], name: string): Point[] {
   return rows.flatMap(({ step, metrics: { [name]: value } }) =>

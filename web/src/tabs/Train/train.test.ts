@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { TrainingField } from "../../api/types";
-import { type CurveRow, measured, pointsOf, thinned, ticks } from "./curve";
+import { course, type CurveRow, measured, pointsOf, thinned, ticks } from "./curve";
 import { rounds, specOf, type TrainForm } from "./form";
 import { linesOf, objectOf } from "./lines";
 import { used } from "./use";
@@ -41,6 +41,11 @@ test("a curve leaves out what was not measured, and keeps the mean", () => {
   expect(thinned(points, 1)).toEqual([{ step: 3, value: 3 }]);
   expect(thinned(points, 2)).toEqual(points);
   expect(measured([...points, { step: 5, value: 4 }])).toEqual(points);
+});
+
+test("steps that were taken again count as the last time", () => {
+  const rows = [1, 5, 9, 5, 8].map((step, i) => ({ step, metrics: { loss: i } }));
+  expect(course(rows)).toEqual([rows[0], rows[3], rows[4]]);
 });
 
 test("ticks are round and go around the values", () => {

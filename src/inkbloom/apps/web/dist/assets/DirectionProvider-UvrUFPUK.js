@@ -1,1 +1,0 @@
-import{Bt as e,Qt as t,Yt as n}from"./notify-BWgG4Gjg.js";var r=t(n(),1);e();var i=(0,r.createContext)({dir:`ltr`,toggleDirection:()=>{},setDirection:()=>{}});function a(){return(0,r.use)(i)}export{a as t};

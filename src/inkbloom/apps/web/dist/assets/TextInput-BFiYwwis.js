@@ -1,1 +1,0 @@
-import{Bt as e,S as t,g as n}from"./notify-BWgG4Gjg.js";import{t as r}from"./InputBase-D3YQ22jD.js";var i=e(),a=n(e=>{let n=t([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(r,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=r.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};
