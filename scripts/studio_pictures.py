@@ -183,10 +183,12 @@ class Camera:
         page.close()
 
     def rest(self, page: Page) -> None:
-        """Until all pictures in sight are there, and nothing moves."""
+        """Until all that is shown has come."""
+        loading = "[...document.images].some(one => !one.complete && one.loading !== 'lazy')"
         page.wait_for_timeout(1500)
-        while not page.evaluate("[...document.images].every(one => one.complete || one.loading === 'lazy')"):
+        while page.locator(".mantine-Loader-root").count() or page.evaluate(loading):
             page.wait_for_timeout(200)
+        page.wait_for_timeout(1000)
 
     def take(self, page: Page, name: str) -> None:
         seen = PILImage.open(io.BytesIO(page.screenshot())).convert("RGB")

@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,19 @@ def test_what_fails_within_a_transaction_is_undone(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         break_off()
     assert database.value("name") is None
+    database.close()
+
+
+def test_who_reads_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    database = Database(tmp_path / "db")
+    database.keep("name", "before")
+    found: list[str] = []
+    with database.writing():
+        database.keep("name", "after")
+        reader = threading.Thread(target=lambda: found.append(database.value("name")))
+        reader.start()
+        reader.join(60)
+    assert found == ["before"]
     database.close()
 
 

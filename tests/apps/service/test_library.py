@@ -51,3 +51,22 @@ def test_models_are_listed_by_their_headers(folder: DataFolder, tmp_path: Path, 
 def test_without_a_folder_there_is_the_starter(service: Service) -> None:
     assert [card.name for card in service.models.list("checkpoints")] == ["starter"]
     assert service.models.list("loras") == []
+
+
+def test_hashes_are_read_once_and_told(folder: DataFolder, tmp_path: Path) -> None:
+    loras = tmp_path / "models" / "loras"
+    loras.mkdir(parents=True)
+    (loras / "film.safetensors").write_bytes(b"123")
+    service = Service(folder, tmp_path / "models", devices=[])
+    assert [card.hash for card in service.models.list("loras")] == [None]
+    service.models.hash_all(lambda: True)
+    assert [card.hash for card in service.models.list("loras")] == [None]
+    before = service.events.last
+    for _ in range(2):
+        service.models.hash_all(lambda: False)
+    # SHA-256 of "123", as sha256sum says
+    assert [card.hash for card in service.models.list("loras")] == ["a665a45920"]
+    assert [event.type for event in service.events.since(before)] == ["models"]
+    service.models.refresh()
+    assert [card.hash for card in service.models.list("loras")] == ["a665a45920"]
+    service.close()

@@ -8,6 +8,7 @@ import pytest
 
 from inkbloom.apps.service import DataFolder, Service
 from inkbloom.apps.service.jobs import GenerateSpec, MergeSpec, TrainSpec, UpscaleSpec, VerifySpec
+from inkbloom.apps.service.refusals import UnknownError
 from inkbloom.core.errors import CheckpointError, InkbloomError, RequestError
 from inkbloom.pipelines.request import RANDOM_SEEDS
 from tests.apps.service.conftest import png, spec_of
@@ -111,6 +112,19 @@ def test_the_field_of_a_wrong_picture_is_named(service: Service) -> None:
         service.submit(spec_of(controls=[{"model": "reference_only", "image": "x.png"}]))
     with pytest.raises(RequestError, match=r"^init_noise: files of noise cannot be named here"):
         service.submit(spec_of(init_noise="/etc/passwd"))
+
+
+def test_what_is_not_there_is_wrong_with_its_field(service: Service) -> None:
+    gone = "0" * 32
+    with pytest.raises(RequestError, match=f'^init_image: there is no upload "{gone}"') as error:
+        service.submit(spec_of(init_image=f"upload:{gone}"))
+    assert not isinstance(error.value, UnknownError)
+    with pytest.raises(RequestError, match=r"^images 0: there is no picture 7\."):
+        service.submit(UpscaleSpec(images=("picture:7",)))
+    with pytest.raises(RequestError, match='^dataset: there is no data set "cats"'):
+        service.submit(TrainSpec(training="lora", name="cat", dataset="cats"))
+    with pytest.raises(RequestError, match=r'^images 0 "picture:1'):
+        service.submit(UpscaleSpec(images=(f"picture:{'1' * 5000}",)))
 
 
 def test_pictures_become_uploads_whatever_becomes_of_them(service: Service, painted) -> None:

@@ -195,6 +195,24 @@ def test_a_failure_says_why_and_can_be_retried(service: Service) -> None:
     assert again.state == State.QUEUED
 
 
+def test_what_failed_when_it_was_cancelled_already_is_cancelled(service: Service) -> None:
+    id = _submit(service, "a")["a"]
+    service._queue.take("cpu")
+    service.cancel(id)
+    service._queue.release(id, State.FAILED, error=Failure(type="OutputError", message="Too late."))
+    job = service.job(id)
+    assert (job.state, job.error) == (State.CANCELLED, None)
+
+
+def test_only_a_job_alone_tells_how_its_pictures_are_made(service: Service, painted) -> None:
+    id = _submit(service, "a")["a"]
+    painted("a", job=id)
+    (alone,) = service.job(id).pictures
+    assert alone.request is not None
+    for job in (service.jobs()[0][0], service.queue()["waiting"][0]):
+        assert job.pictures == [alone.model_copy(update={"request": None})]
+
+
 def test_asking_costs_the_same_number_of_queries_however_many_jobs(service: Service, painted) -> None:
     def queries(ask) -> int:
         count = 0

@@ -156,5 +156,10 @@ class Paint:
 
 
 @pytest.fixture
+def as_paint() -> Callable[[Page], Paint]:
+    return Paint
+
+
+@pytest.fixture
 def open_paint(visit: Visits) -> Callable[..., Paint]:
     return lambda **options: Paint(visit("paint", **options))

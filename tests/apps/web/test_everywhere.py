@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,8 @@ def furnished(studio: Any) -> None:
         submit({"kind": "generate", "request": request | {"num_images": 2}})
 
 
-def open_tab(page: Page, tab: str) -> None:
-    """Go there by its address, unfold all that is folded, and wait until nothing moves."""
-    page.goto(f"{page.url.partition('#')[0]}#/{tab}")
-    expect(page.get_by_role("navigation").locator("a[aria-current=page]").first).to_have_attribute("href", f"#/{tab}")
+def settle(page: Page) -> None:
+    """Unfold all that is folded, and wait until nothing moves or loads."""
     main = page.get_by_role("main")
     expect(main.locator("h1, h2, section").first).to_be_visible()
     expect(main.locator(".mantine-Loader-root")).to_have_count(0)
@@ -62,6 +61,23 @@ def open_tab(page: Page, tab: str) -> None:
             .filter((one) => Number.isFinite(one.effect.getTiming().iterations))
             .map((one) => one.finished.catch(() => undefined))).then(() => undefined)"""
     )
+
+
+def go(page: Page, tab: str) -> None:
+    page.goto(f"{page.url.partition('#')[0]}#/{tab}")
+    expect(page.locator("a[aria-current=page]").first).to_have_attribute("href", f"#/{tab}")
+    settle(page)
+
+
+def all_views(page: Page) -> Iterator[str]:
+    """Shows every tab, and each sheet of those that have some; yields their names."""
+    for tab in TABS:
+        go(page, tab)
+        yield tab
+        for sheet in page.get_by_role("main").get_by_role("tab", selected=False).all():
+            sheet.click()
+            settle(page)
+            yield f"{tab}, {sheet.text_content()}"
 
 
 def words(language: str) -> dict[str, str]:
@@ -101,18 +117,16 @@ def test_every_text_is_in_the_language_that_is_chosen(visit: Any) -> None:
     known = set(chinese.values())
     page = visit("system")
     keys, left = {}, {}
-    for tab in TABS:
-        open_tab(page, tab)
-        keys[tab, "en"] = {text for text in visible_texts(page) if like_a_key.fullmatch(text)}
+    for view in all_views(page):
+        keys[view] = {text for text in visible_texts(page) if like_a_key.fullmatch(text)}
     page.get_by_role("button", name="Language").click()
     page.get_by_role("menuitem", name="简体中文").click()
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
-    for tab in TABS:
-        open_tab(page, tab)
+    for view in all_views(page):
         texts = visible_texts(page)
-        keys[tab, "zh-CN"] = {text for text in texts if like_a_key.fullmatch(text)}
-        assert len(texts & known) > 10, tab
-        left[tab] = {
+        assert len(texts & known) > 10, view
+        keys[f"{view}, in Chinese"] = {text for text in texts if like_a_key.fullmatch(text)}
+        left[view] = {
             text
             for text in texts - known
             if text in english.values() or re.search(r"\b[A-Za-z]?[a-z]{2,} [a-z]{2,}\b", text)
@@ -151,10 +165,9 @@ def test_the_theme_is_chosen_and_kept(visit: Any) -> None:
 def test_nothing_is_wider_than_a_phone(visit: Any) -> None:
     page = visit(viewport={"width": 390, "height": 844})
     widths = {}
-    for tab in TABS:
-        open_tab(page, tab)
-        widths[tab] = page.evaluate("document.scrollingElement.scrollWidth")
-    assert {tab: width for tab, width in widths.items() if width > 390} == {}
+    for view in all_views(page):
+        widths[view] = page.evaluate("document.scrollingElement.scrollWidth")
+    assert {view: width for view, width in widths.items() if width > 390} == {}
     page.get_by_role("button", name="More").click()
     page.get_by_role("dialog").get_by_role("link", name="Settings").click()
     expect(page).to_have_url(re.compile("#/settings$"))
@@ -187,15 +200,14 @@ def axe() -> None:
 def test_axe_finds_nothing_serious(visit: Any, axe: None, theme: str) -> None:
     page = visit(color_scheme=theme)
     found = {}
-    for tab in TABS:
-        open_tab(page, tab)
-        found[tab] = violations(page)
-    open_tab(page, "gallery")
+    for view in all_views(page):
+        found[view] = violations(page)
+    go(page, "gallery")
     page.get_by_role("button", name="城堡", exact=True).click()
     expect(page.get_by_role("dialog", name="Picture viewer").get_by_role("img", name="城堡")).to_be_visible()
     found["viewer"] = violations(page)
     page.keyboard.press("Escape")
-    page.goto(f"{page.url.partition('#')[0]}#/paint")
+    go(page, "paint")
     page.get_by_role("radiogroup", name="What to start from").get_by_text("Part of a picture", exact=True).click()
     page.get_by_role("button", name="From the gallery").click()
     page.get_by_role("dialog").get_by_role("button", name="城堡").click()

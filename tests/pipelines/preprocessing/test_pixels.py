@@ -75,7 +75,7 @@ def test_lines_found_at_another_resolution_stay_lines() -> None:
 
     found = np.asarray(find_preprocessor("canny").at(square, 512, shrink))
     assert set(np.unique(found)) == {0, 255}
-    assert np.array_equal(found[12:20, 30, 0] > 0, np.asarray(find_preprocessor("canny")(square))[12:20, 30, 0] > 0)
+    assert list(np.flatnonzero(found[:32, 30, 0])) == [15, 16]  # it runs between these rows
     inverted = find_preprocessor("invert").at(square, 512, shrink)
     assert inverted.getpixel((0, 0)) == (255, 255, 0)  # two levels, but colours
 

@@ -28,7 +28,7 @@ describe("fields", () => {
       "Sampler options · s_churn": "0.3",
       "High-resolution fix · Scale": "2",
       "High-resolution fix · Upscaler": "Latent",
-      "Guidance between sigmas": "0.5 – 10",
+      "Guidance interval": "0.5 – 10",
       "Control 1 · Model": "canny",
       "Control 1 · Picture": "upload:1",
     });

@@ -31,7 +31,7 @@ from inkbloom.training.starter.scenes import render, sample_scenes
 NUM_SCENES = 1_536
 NUM_HELD_OUT = 64
 BATCH_SIZE = 8
-SPEC = TinySpec(channels=32, blocks=(3, 3, 1, 0))
+SPEC = TinySpec(channels=16, blocks=(4, 4, 3, 0))
 """Narrower than SD 1's, and most of its work is done where there are few pixels."""
 RATE = LearningRate(peak=2e-3, warmup_steps=50, decay_from=0.4, floor=0.01)
 FILE = "starter_decoder.safetensors"

@@ -15,8 +15,6 @@ const LOOKS: Record<Finding["level"], [Icon, string]> = {
   info: [IconInfoCircle, "var(--mantine-color-dimmed)"],
 };
 
-const NAMED = 5; // files that are named; of more only the number is told
-
 /** What the data set's check has found, for the size that will be trained at. */
 export function Findings({ name }: { name: string }) {
   const { t } = useTranslation("train");
@@ -42,20 +40,12 @@ export function Findings({ name }: { name: string }) {
             {t("data.allWell")}
           </li>
         )}
-        {data.map(({ level, text, files }) => {
+        {data.map(({ level, text }) => {
           const [Mark, color] = LOOKS[level];
           return (
             <li key={text}>
               <Mark size={18} color={color} style={{ flex: "none" }} aria-label={t(`level.${level}`)} />
-              <div>
-                {inWords(text)}
-                {files.length > 0 && (
-                  <Text size="xs" c="dimmed">
-                    {files.slice(0, NAMED).join(", ")}
-                    {files.length > NAMED && ` ${t("data.more", { count: files.length - NAMED })}`}
-                  </Text>
-                )}
-              </div>
+              {inWords(text)}
             </li>
           );
         })}

@@ -1,1 +1,0 @@
-var e=/\.(safetensors|ckpt|pt|pth|bin)$/i;function t(t,n){let r=n.replace(e,``);return{loras:`<lora:${r}:1>`,hypernetworks:`<hypernet:${r}:1>`,embeddings:r}[t]}export{t};
