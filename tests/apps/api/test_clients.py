@@ -143,13 +143,17 @@ class TestWebuiapi:
         assert edges.convert("L").getextrema() == (0, 255)
         (inverted,) = api.controlnet_detect([scene()], module="invert").images  # it has no thresholds; 64 is sent
         assert inverted.convert("RGB").getpixel((0, 0)) == (255, 255, 0)
-        asked = {"prompt": "a cat", "seed": 7, **SMALL}
         unit = webuiapi.ControlNetUnit(image=scene(), module="canny", model=model, resize_mode="Just Resize")
-        steered = api.txt2img(controlnet_units=[unit], **asked)
-        assert "Module: canny, Model: starter-canny" in steered.info["infotexts"][0]
-        assert ImageChops.difference(steered.image, api.txt2img(**asked).image).getbbox() is not None
         lines = webuiapi.ControlNetUnit(module="invert", model=model)  # it reads the picture that is begun with
-        assert len(api.img2img(images=[scene()], controlnet_units=[lines], alwayson_scripts={}, **asked).images) == 1
+
+        def asked(*units):
+            # Dictionaries of its own: the client keeps units in the one that is its default
+            return {"prompt": "a cat", "seed": 7, "controlnet_units": units, "alwayson_scripts": {}, **SMALL}
+
+        steered = api.txt2img(**asked(unit))
+        assert "Module: canny, Model: starter-canny" in steered.info["infotexts"][0]
+        assert ImageChops.difference(steered.image, api.txt2img(**asked()).image).getbbox() is not None
+        assert len(api.img2img(images=[scene()], **asked(lines)).images) == 1
 
     def test_lists(self, api):
         assert {"Euler a", "DPM++ 2M"} <= set(api.util_get_sampler_names())

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from inkbloom.apps.api.sse import Heard, Hub, as_sse, wait_for_end
+from inkbloom.apps.api.sse import Heard, Hub, as_sse, outcome, wait_for_end
 from inkbloom.apps.service.events import RING, Event
 from inkbloom.apps.service.jobs import GenerateSpec
+from inkbloom.apps.service.refusals import ClosingError
 from inkbloom.apps.service.service import Service
 from inkbloom.pipelines.request import GenerationRequest
 
@@ -108,9 +109,25 @@ def test_closing_ends_streams_and_waiting(service: Service) -> None:
 
         reading = asyncio.create_task(rest())
         waiting = asyncio.create_task(wait_for_end(hub, service, job.id, 60, request()))
+        painting = asyncio.create_task(outcome(hub, service, job.id, request()))
         await asyncio.sleep(0.05)
-        hub.stop()
+        await asyncio.to_thread(hub.stop_soon)
         await asyncio.wait_for(asyncio.gather(reading, waiting), 5)
+        with pytest.raises(ClosingError, match=f"The server is closing; job {job.id} goes on"):
+            await painting
+
+    asyncio.run(run())
+
+
+def test_who_hangs_up_ends_the_call_that_paints(service: Service) -> None:
+    async def run() -> None:
+        hub = Hub(service.events)
+        hub.start()
+        job = service.submit(GenerateSpec(request=GenerationRequest(prompt="a cat"))).id
+        with pytest.raises(ClientDisconnect):
+            await outcome(hub, service, job, request({"type": "http.disconnect"}))
+        assert service.job(job).state == "queued"
+        hub.stop()
 
     asyncio.run(run())
 

@@ -121,7 +121,7 @@ def test_what_is_not_there_is_wrong_with_its_field(service: Service) -> None:
     assert not isinstance(error.value, UnknownError)
     with pytest.raises(RequestError, match=r"^images 0: there is no picture 7\."):
         service.submit(UpscaleSpec(images=("picture:7",)))
-    with pytest.raises(RequestError, match='^dataset: there is no data set "cats"'):
+    with pytest.raises(RequestError, match=r'^dataset "cats": there is none of this name\.'):
         service.submit(TrainSpec(training="lora", name="cat", dataset="cats"))
     with pytest.raises(RequestError, match=r'^images 0 "picture:1'):
         service.submit(UpscaleSpec(images=(f"picture:{'1' * 5000}",)))

@@ -47,7 +47,7 @@ def test_a_lora_is_taught_and_used(visit: Any, as_paint: Callable[..., Any], cli
     fields = {"Name of the result": "myblob", "Rank": "2", "Steps": "8", "Batch size": "1", "Resolution": "64"}
     for name, value in fields.items():
         page.get_by_role("textbox", name=name, exact=True).fill(value)
-    page.get_by_role("textbox", name="Samples every", exact=True).fill("")
+    page.get_by_role("textbox", name="Steps between samples", exact=True).fill("")
     page.get_by_role("button", name="Start the training").click()
     expect(page.get_by_text("Done: myblob.safetensors")).to_be_visible(timeout=120_000)
     expect(page.get_by_role("img", name="Loss over the steps")).to_be_visible()
@@ -82,7 +82,8 @@ def test_a_plot_of_two_by_two(visit: Any, as_paint: Callable[..., Any], client: 
     cells.nth(2).click()
     expect(page.get_by_role("dialog", name="Steps: 1 · Seed: 6")).to_contain_text("a red apple")
 
-    told = client.get(f"{API}/jobs", params={"kind": "plot"}).json()["jobs"][0]
+    job = client.get(f"{API}/jobs", params={"kind": "plot"}).json()["jobs"][0]["id"]
+    told = client.get(f"{API}/jobs/{job}").json()
     painted = [picture for picture in told["pictures"] if picture["role"] == "picture"]
     wanted = {(one["request"]["steps"], one["request"]["seed"]) for one in painted}
     assert wanted == {(1, 5), (2, 5), (1, 6), (2, 6)}

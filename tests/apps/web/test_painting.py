@@ -44,6 +44,7 @@ def test_paint_and_watch(open_paint: Callable[..., Any], client: Any) -> None:
     expect(picture).to_be_visible()
     expect(picture).to_have_js_property("naturalWidth", 64)
     expect(paint.results).to_have_count(1)
+    expect(paint.page.get_by_role("button", name="Use all its settings")).to_be_visible()
     told = client.get(f"/api/v1/jobs/{job}").json()
     assert told["state"] == "done"
     assert told["pictures"][0]["request"]["steps"] == 20

@@ -70,7 +70,7 @@ export function listen(queries: QueryClient): () => void {
     };
     source.onerror = reopen;
     on<Job>("job", (job) => {
-      queries.setQueryData(["job", job.id], job);
+      queries.setQueryData<Job>(["job", job.id], (known) => withRequests(job, known));
       // Lists show it at once; where it stands in them, and what else moved, is asked for.
       queries.setQueriesData<Jobs>({ queryKey: ["jobs"] }, (list) => list && withJob(list, job));
       if (isOver(job)) setTimeout(() => drop(job.id), LAST_LOOK);
@@ -112,6 +112,15 @@ export function listen(queries: QueryClient): () => void {
 }
 
 const isOver = (job: Job) => job.state === "done" || job.state === "failed" || job.state === "cancelled";
+
+/** The job as it is now; its pictures' requests, which events leave out, as they are known. */
+function withRequests(job: Job, known: Job | undefined): Job {
+  const requests = new Map(known?.pictures.map(({ id, request }) => [id, request]));
+  return {
+    ...job,
+    pictures: job.pictures.map((picture) => ({ ...picture, request: picture.request ?? requests.get(picture.id) ?? null })),
+  };
+}
 
 /** The list with the job as it is now, where it is in it. Lists that are read page by page only ask anew. */
 function withJob(list: Jobs, job: Job): Jobs {

@@ -54,6 +54,17 @@ export const usePictures = (filter: PictureFilter = {}) =>
     queryFn: ({ signal }) => api.get<Pictures>("/pictures", { ...filter } as Params, signal),
   });
 
+/** A picture with the request that paints it, which lists of jobs leave out. */
+export function useWhole(picture: Picture): Picture {
+  const { data } = useQuery({
+    queryKey: ["picture", picture.id],
+    queryFn: ({ signal }) => api.get<Picture>(`/pictures/${picture.id}`, undefined, signal),
+    enabled: picture.request === null,
+    ...FIXED,
+  });
+  return data && picture.request === null ? { ...picture, request: data.request } : picture;
+}
+
 export const useModels = (kind?: ModelKind) =>
   useQuery({
     queryKey: ["models", kind ?? "all"],

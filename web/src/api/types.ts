@@ -389,7 +389,6 @@ export interface Settings {
   memory_budget_gb: number | null;
   most_queued: number;
   lenient: boolean;
-  language: string;
 }
 
 export interface System {

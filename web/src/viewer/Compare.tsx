@@ -3,6 +3,7 @@ import { IconArrowsExchange, IconX } from "@tabler/icons-react";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { pictureUrl } from "../api/client";
+import { useWhole } from "../api/queries";
 import type { Picture } from "../api/types";
 import { CompareStage, type ComparedPicture } from "./CompareStage";
 import { type Difference, differences } from "./fields";
@@ -12,11 +13,16 @@ import { useReturnFocus } from "./useReturnFocus";
 import classes from "./Viewer.module.css";
 
 /** Two pictures with a divider between them, and the settings in which they differ. */
-export default function Compare({ pair: [left, right] }: { pair: [Picture, Picture] }) {
+export default function Compare({ pair }: { pair: [Picture, Picture] }) {
   const { t } = useTranslation("viewer");
+  const left = useWhole(pair[0]);
+  const right = useWhole(pair[1]);
   const { close } = useViewer();
   useReturnFocus();
-  const different = useMemo(() => differences(left.request ?? {}, right.request ?? {}, t), [left, right, t]);
+  const different = useMemo(
+    () => differences(left.request ?? {}, right.request ?? {}, t),
+    [left.request, right.request, t],
+  );
   return (
     <Modal.Root opened onClose={close} fullScreen transitionProps={{ duration: 0 }}>
       <Modal.Content className={classes.content} radius={0} aria-label={t("pair.title")}>

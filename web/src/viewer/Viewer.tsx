@@ -4,6 +4,7 @@ import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { pictureUrl } from "../api/client";
+import { useWhole } from "../api/queries";
 import type { Picture } from "../api/types";
 import { ConfirmDelete } from "./ConfirmDelete";
 import { Details } from "./Details";
@@ -30,9 +31,10 @@ export default function Viewer() {
   );
 }
 
-function Shown({ picture }: { picture: Picture }) {
+function Shown({ picture: told }: { picture: Picture }) {
   const { t } = useTranslation("viewer");
   const { pictures, index, show, showDetails, toggleDetails } = useViewer();
+  const picture = useWhole(told);
   const [deleting, setDeleting] = useState(false);
   const favourite = useToggleFavourite();
   const place = index ?? 0;

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from inkbloom.apps.service import jobs
-from inkbloom.apps.service.refusals import ConflictError, FullError, TooLargeError, UnknownError
+from inkbloom.apps.service.refusals import ClosingError, ConflictError, FullError, TooLargeError, UnknownError
 from inkbloom.core.errors import InkbloomError, MemoryNeededError, OutputError
 from inkbloom.pipelines.request import GenerationRequest
 
@@ -55,6 +55,7 @@ _STATUS: dict[type[InkbloomError], int] = {
     ConflictError: 409,
     TooLargeError: 413,
     FullError: 503,
+    ClosingError: 503,
     MemoryNeededError: 503,
     OutputError: 507,
 }

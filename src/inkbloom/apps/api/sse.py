@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+
+from inkbloom.apps.service.refusals import ClosingError
 
 if TYPE_CHECKING:
     from inkbloom.apps.service.events import Event, Events, Subscription
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 PING_SECONDS = 15.0
 """After so much silence a comment is sent, so that nobody in between takes the connection for dead."""
+_FOREVER = 365 * 86_400.0
+"""Seconds."""
 QUEUE_LENGTH = 1000
 """Events that a client may be behind."""
 
@@ -143,6 +147,19 @@ async def wait_for_end(hub: Hub, service: Service, job: str, seconds: float, req
                 coming.cancel()
     finally:
         gone.cancel()
+
+
+async def outcome(hub: Hub, service: Service, job: str, request: Request) -> Job:
+    """The job when it has ended, however long that takes.
+
+    `ClosingError` where the server ends before, `ClientDisconnect` where the client does.
+    """
+    found = await wait_for_end(hub, service, job, _FOREVER, request)
+    if found.state.ended:
+        return found
+    if hub.closed:
+        raise ClosingError(f"The server is closing; job {job} goes on when it starts again.")
+    raise ClientDisconnect
 
 
 async def _hung_up(request: Request) -> None:

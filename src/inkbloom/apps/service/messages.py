@@ -88,7 +88,7 @@ class Unload(TypedDict):
     do: Literal["unload"]
 
 
-class ChangeSettings(TypedDict):
+class Configure(TypedDict):
     """Holds from the next job on."""
 
     do: Literal["settings"]
@@ -101,7 +101,7 @@ class Stop(TypedDict):
     do: Literal["stop"]
 
 
-ToWorker = Run | Cancel | Load | Unload | ChangeSettings | Stop
+ToWorker = Run | Cancel | Load | Unload | Configure | Stop
 
 
 # Worker to server

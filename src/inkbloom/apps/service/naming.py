@@ -164,7 +164,9 @@ def _field(name: str) -> Iterator[None]:
         yield
     except UnknownError as error:
         message = str(error)
-        raise RequestError(f"{name}: {message[0].lower()}{message[1:]}") from None
+        if not message.startswith(name):
+            message = f"{name}: {message[0].lower()}{message[1:]}"
+        raise RequestError(message) from None
 
 
 def _first(name: str | None, default: str | None) -> str | None:

@@ -4,7 +4,8 @@ RequestError
 ├── UnknownError      there is no such job, picture, upload, data set (404)
 ├── ConflictError     not in the state it is in (409)
 ├── TooLargeError     more bytes than are taken (413)
-└── FullError         so many jobs wait that no more are taken (503)
+├── FullError         so many jobs wait that no more are taken (503)
+└── ClosingError      the server ends before the job does (503)
 """
 
 from inkbloom.core.errors import RequestError
@@ -24,3 +25,7 @@ class TooLargeError(RequestError):
 
 class FullError(RequestError):
     """The queue takes no more."""
+
+
+class ClosingError(RequestError):
+    """The server is just ending; what was queued goes on with its next start."""

@@ -29,7 +29,6 @@ class Settings(Checked, frozen=True):
     )
     most_queued: int = Field(10_000, ge=1, le=1_000_000, description="jobs that may wait")
     lenient: bool = Field(False, description="names unknown to a prompt are a warning, not an error")
-    language: Literal["", "en", "zh-CN"] = Field("", description="of the page at its first visit; empty: the browser's")
     a1111: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="options of A1111's API that the page has no settings for"
     )

@@ -20,7 +20,7 @@ def test_what_needed_no_work_does_not_shorten_the_time_left(tmp_path: Path) -> N
         send=heard.append,
         stopping=lambda: False,
         folder=DataFolder(tmp_path),
-        settings=Settings(**{}),
+        settings=Settings.model_validate({}),
         models=ModelCache.__new__(ModelCache),
     )
     errand.progress("working", 0.0)

@@ -4,6 +4,7 @@ import {
 } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { pictureUrl } from "../../api/client";
+import { useWhole } from "../../api/queries";
 import type { Picture } from "../../api/types";
 import { CopyMenu } from "../../viewer/CopyMenu";
 import { useSend } from "../../viewer/send";
@@ -15,9 +16,10 @@ interface Action {
 }
 
 /** Where a result goes on from here. */
-export function ResultActions({ picture, onOpen }: { picture: Picture; onOpen: () => void }) {
+export function ResultActions({ picture: told, onOpen }: { picture: Picture; onOpen: () => void }) {
   const { t } = useTranslation("paint");
   const send = useSend();
+  const picture = useWhole(told);
   const source = `picture:${picture.id}`;
   const { request, seed } = picture;
   const actions: Action[] = [

@@ -35,6 +35,9 @@ export function EndedJob({ job, onDetails }: { job: Job; onDetails: () => void }
           </Text>
         </Group>
         {job.error && <Failure error={job.error} />}
+        {job.kind === "verify" && typeof job.result?.["explanation"] === "string" && (
+          <Text size="sm">{inWords(job.result["explanation"])}</Text>
+        )}
         {job.warnings.map((warning) => (
           <Text key={warning} size="xs" c="dimmed">
             {inWords(warning)}

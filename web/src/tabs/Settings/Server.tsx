@@ -4,7 +4,6 @@ import { useTranslation } from "react-i18next";
 import { useChoices, useModels, useSaveSettings, useSettings } from "../../api/queries";
 import type { Settings } from "../../api/types";
 import { notify, notifyError } from "../../components/notify";
-import { LANGUAGES } from "../../i18n";
 import { Setting } from "./Setting";
 import classes from "./Settings.module.css";
 
@@ -111,14 +110,6 @@ function Fields({ settings }: { settings: Settings }) {
       </Setting>
       <Setting {...setting("lenient")}>
         <Switch checked={now.lenient} onChange={(event) => set({ lenient: event.currentTarget.checked })} />
-      </Setting>
-      <Setting {...setting("language")}>
-        <Select
-          data={[{ value: "", label: t("asBrowser") }, ...Object.entries(LANGUAGES).map(([value, label]) => ({ value, label }))]}
-          value={now.language}
-          onChange={(language) => set({ language: language ?? "" })}
-          allowDeselect={false}
-        />
       </Setting>
       <Group mt="md" gap="xs">
         <Button type="submit" disabled={!dirty} loading={save.isPending}>

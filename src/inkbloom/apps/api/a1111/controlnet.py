@@ -97,7 +97,7 @@ def _models(service: Service) -> list[str]:
 def _modules() -> list[str]:
     from inkbloom.pipelines.preprocessing import PREPROCESSORS
 
-    return ["none", *PREPROCESSORS, "reference_only"]
+    return [*PREPROCESSORS, "reference_only"]
 
 
 def _details() -> dict[str, Any]:

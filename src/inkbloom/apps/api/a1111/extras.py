@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from inkbloom.apps.api.a1111.errors import ANSWERS, A1111Route, Refused
-from inkbloom.apps.api.a1111.fields import ExtraBatch, ExtraSettings, ExtraSingle
-from inkbloom.apps.api.a1111.painting import CLIENT, LONGEST
+from inkbloom.apps.api.a1111.fields import ExtraBatch, Extra, ExtraSingle
+from inkbloom.apps.api.a1111.painting import CLIENT
 from inkbloom.apps.api.a1111.pictures import decode, encode, storing
 from inkbloom.apps.api.access import Events, Studio
 from inkbloom.apps.api.native.information import parameters_of
-from inkbloom.apps.api.sse import Hub, wait_for_end
+from inkbloom.apps.api.sse import Hub, outcome
 from inkbloom.apps.service.jobs import State, UpscaleSpec
 from inkbloom.apps.service.service import Service
 from inkbloom.core.errors import RequestError
@@ -68,16 +68,16 @@ def png_info(body: Asked) -> Told:
     return Told(info=text, items={"parameters": text}, parameters=_parameters(parse_infotext(text)))
 
 
-async def _enlarge(service: Service, hub: Hub, body: ExtraSettings, images: list[str], request: Request) -> list[str]:
+async def _enlarge(service: Service, hub: Hub, body: Extra, images: list[str], request: Request) -> list[str]:
     job = await run_in_threadpool(lambda: service.submit(_spec(service, body, images), client=CLIENT))
-    job = await wait_for_end(hub, service, job.id, LONGEST, request)
+    job = await outcome(hub, service, job.id, request)
     if job.state is State.FAILED:
         assert job.error is not None
         raise Refused(500, job.error.type, job.error.message)
     return [encode(service.gallery.file(picture.id)) for picture in job.pictures]
 
 
-def _spec(service: Service, body: ExtraSettings, images: list[str]) -> UpscaleSpec:
+def _spec(service: Service, body: Extra, images: list[str]) -> UpscaleSpec:
     faces = [name for name in ("gfpgan", "codeformer") if getattr(body, f"{name}_visibility")]
     if len(faces) > 1:
         raise RequestError("gfpgan_visibility and codeformer_visibility: one restorer of faces at a time; give one.")

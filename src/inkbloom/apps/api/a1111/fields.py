@@ -105,14 +105,12 @@ class Painted(BaseModel):
     info: str = Field(description="JSON: seeds, prompts and parameter texts of all pictures")
 
 
-class ExtraSettings(BaseModel):
+class Extra(BaseModel):
     """What the two extras endpoints have in common."""
 
     resize_mode: int = Field(0, ge=0, le=1)
-    show_extras_results: bool = True
     gfpgan_visibility: float = Field(0.0, ge=0, le=1)
     codeformer_visibility: float = Field(0.0, ge=0, le=1)
-    codeformer_weight: float = Field(0.0, ge=0, le=1)
     upscaling_resize: float = Field(2.0, ge=1, le=8)
     upscaling_resize_w: int = Field(512, ge=1)
     upscaling_resize_h: int = Field(512, ge=1)
@@ -120,10 +118,9 @@ class ExtraSettings(BaseModel):
     upscaler_1: str = "None"
     upscaler_2: str = "None"
     extras_upscaler_2_visibility: float = Field(0.0, ge=0, le=1)
-    upscale_first: bool = False
 
 
-class ExtraSingle(ExtraSettings):
+class ExtraSingle(Extra):
     image: str = Field(description="base64")
 
 
@@ -132,5 +129,5 @@ class NamedImage(BaseModel):
     name: str = ""
 
 
-class ExtraBatch(ExtraSettings):
+class ExtraBatch(Extra):
     imageList: list[NamedImage] = Field(min_length=1, max_length=1000)  # noqa: N815 - A1111's own name

@@ -18,16 +18,13 @@ from inkbloom.apps.api.a1111.pictures import encode, storing
 from inkbloom.apps.api.a1111.translating import generation_request, to_request
 from inkbloom.apps.api.access import Events, Studio
 from inkbloom.apps.api.native.information import parameters_of
-from inkbloom.apps.api.sse import Hub, wait_for_end
+from inkbloom.apps.api.sse import Hub, outcome
 from inkbloom.apps.service.jobs import GenerateSpec, Job, Picture, State
 from inkbloom.apps.service.service import Service
 from inkbloom.pipelines.request import ResolvedRequest
 
 CLIENT = "a1111"
 """Says in the queue who asked, before the client's own task id."""
-LONGEST = 7 * 86_400.0
-"""Seconds to wait for a job; A1111 has no limit."""
-
 
 router = APIRouter(prefix="/sdapi/v1", tags=["A1111: painting"], responses=ANSWERS, route_class=A1111Route)
 
@@ -44,7 +41,7 @@ async def img2img(service: Studio, hub: Events, body: Img2Img, request: Request)
 
 async def _paint(service: Service, hub: Hub, body: Txt2Img | Img2Img, request: Request) -> Painted:
     job, settings = await run_in_threadpool(_submit, service, body)
-    job = await wait_for_end(hub, service, job.id, LONGEST, request)
+    job = await outcome(hub, service, job.id, request)
     if job.state is State.FAILED:
         assert job.error is not None
         raise Refused(500, job.error.type, job.error.message)

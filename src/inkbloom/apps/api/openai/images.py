@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from inkbloom.apps.api.a1111.pictures import encode
 from inkbloom.apps.api.access import Events, Studio
 from inkbloom.apps.api.openai.errors import ANSWERS, OpenAIRoute
-from inkbloom.apps.api.sse import Hub, wait_for_end
+from inkbloom.apps.api.sse import Hub, outcome
 from inkbloom.apps.service.jobs import GenerateSpec, Job, State
 from inkbloom.apps.service.refusals import UnknownError
 from inkbloom.apps.service.service import Service
@@ -21,8 +21,6 @@ from inkbloom.core.errors import InkbloomError, RequestError, nearest
 from inkbloom.pipelines.request import GenerationRequest
 
 CLIENT = "openai"
-LONGEST = 86_400.0
-"""Seconds to wait for a job."""
 _NAMES = ("dall-e", "gpt-image", "chatgpt-image")
 """How OpenAI's names begin, which clients give when they mean whatever there is."""
 
@@ -50,9 +48,9 @@ class Options(BaseModel):
     @classmethod
     def _null_is_left_out(cls, fields: Any) -> Any:
         """As OpenAI has it, for fields that are not null by default."""
-        return (
-            {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
-        )
+        if not isinstance(fields, dict):
+            return fields
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 class Generation(Options):
@@ -106,7 +104,7 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=ANSWERS, route_class
 
 async def _painted(service: Service, hub: Hub, options: Options, fields: dict[str, Any], request: Request) -> Images:
     job = await run_in_threadpool(_submit, service, options, fields)
-    job = await wait_for_end(hub, service, job.id, LONGEST, request)
+    job = await outcome(hub, service, job.id, request)
     if job.state is not State.DONE:
         raise InkbloomError(job.error.message if job.error else "The job was cancelled.")
     return await run_in_threadpool(_answer, service, job, options, request)

@@ -1,0 +1,1 @@
+var e=/\.(safetensors|ckpt|pt|pth|bin)$/i;function t(t,n){let r=n.replace(e,``);return{loras:`<lora:${r}:1>`,hypernetworks:`<hypernet:${r}:1>`,embeddings:r}[t]}export{t};
