@@ -1,4 +1,4 @@
-"""Every endpoint of the OpenAPI document, asked at random: it answers what it documents, and never 5xx."""
+"""Every endpoint of the OpenAPI document, asked at random: it answers what it documents, and never fails."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ import hypothesis
 import pytest
 import schemathesis
 from hypothesis import strategies
-from schemathesis.checks import not_a_server_error
 from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -23,11 +22,8 @@ from inkbloom.apps.service.refusals import ConflictError, UnknownError
 from inkbloom.apps.service.service import Service
 from tests.apps.service.conftest import png, spec_of
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-LEFT_OUT = {
-    "GET /api/v1/events": "it never ends; test_sse.py reads it",
-    "POST /sdapi/v1/interrogate": "501, which it documents: nothing here describes pictures",
-}
+CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
+LEFT_OUT = {"GET /api/v1/events": "it never ends; test_sse.py reads it"}
 
 
 @pytest.fixture
@@ -72,7 +68,7 @@ def known(service: Service) -> dict[str, dict[str, object]]:
     }
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [12, pytest.param(100, marks=pytest.mark.long)])
 def test_no_endpoint_fails(service: Service, known, examples: int, subtests) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(service))
     settings = hypothesis.settings(
@@ -96,6 +92,8 @@ def ask(operation: Any, there: dict[str, object], settings: hypothesis.settings)
     def check(case: schemathesis.Case, is_there: bool) -> None:
         if is_there and there:
             case.path_parameters = {name: there[name] for name in case.path_parameters or {}}
-        case.validate_response(case.call(), checks=CHECKS)
+        answer = case.call()
+        assert answer.status_code < 500 or answer.status_code == 501, answer.text  # 501: A1111's, not had here
+        case.validate_response(answer, checks=CHECKS)
 
     check()

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect, sync_playwright
 
-LONG = 30_000
+LONG = 60_000
 """Milliseconds for what must come; the limit is only for what hangs."""
 
 _FLAGS = (

@@ -96,7 +96,8 @@ def visible_texts(page: Page) -> set[str]:
         page.evaluate(
             """() => {
                 const texts = [];
-                const shown = (element) => element.checkVisibility() && !element.closest("code, pre, textarea, [lang]:not(html)");
+                const written = "code, pre, textarea, [lang]:not(html)";
+                const shown = (element) => element.checkVisibility() && !element.closest(written);
                 const walker = document.createTreeWalker(document.getElementById("root"), NodeFilter.SHOW_TEXT);
                 while (walker.nextNode())
                     if (shown(walker.currentNode.parentElement)) texts.push(walker.currentNode.textContent.trim());

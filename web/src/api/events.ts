@@ -118,7 +118,10 @@ function withRequests(job: Job, known: Job | undefined): Job {
   const requests = new Map(known?.pictures.map(({ id, request }) => [id, request]));
   return {
     ...job,
-    pictures: job.pictures.map((picture) => ({ ...picture, request: picture.request ?? requests.get(picture.id) ?? null })),
+    pictures: job.pictures.map((picture) => ({
+      ...picture,
+      request: picture.request ?? requests.get(picture.id) ?? null,
+    })),
   };
 }
 

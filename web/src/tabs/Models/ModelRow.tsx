@@ -35,7 +35,7 @@ export function ModelRow({ model }: { model: ModelCard }) {
         <Text size="sm" c="dimmed">
           {facts.filter(Boolean).join(" · ")}
         </Text>
-        {model.description && <Text size="sm">{model.description}</Text>}
+        {model.description && !model.family && <Text size="sm">{model.description}</Text>}
         {model.hash && (
           <Text size="xs" c="dimmed" className={classes.hash}>
             {model.hash}

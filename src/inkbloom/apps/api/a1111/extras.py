@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from inkbloom.apps.api.a1111.errors import ANSWERS, A1111Route, Refused
-from inkbloom.apps.api.a1111.fields import ExtraBatch, Extra, ExtraSingle
+from inkbloom.apps.api.a1111.fields import Extra, ExtraBatch, ExtraSingle
 from inkbloom.apps.api.a1111.painting import CLIENT
 from inkbloom.apps.api.a1111.pictures import decode, encode, storing
 from inkbloom.apps.api.access import Events, Studio
