@@ -76,7 +76,7 @@ def test_what_is_missing_is_told(model: StableDiffusion, tmp_path: Path) -> None
     with pytest.raises(CheckpointError, match="holds no decoder of a tiny autoencoder"):
         Previewer.of(model, "tiny", Library(tmp_path))
     with pytest.raises(RequestError, match=r'Unknown preview "ful"\. Did you mean "full"\?'):
-        Previewer.of(model, "ful")  # type: ignore[arg-type]
+        Previewer.of(model, "entire")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["matrix", "tiny"])

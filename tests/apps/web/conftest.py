@@ -132,10 +132,10 @@ class Paint:
     def field(self, name: str) -> Locator:
         return self.page.get_by_role("textbox", name=name, exact=True)
 
-    def ask(self, prompt: str, steps: int = 4) -> None:
-        """Write down a quick picture."""
-        self.field("Width").fill("64")
-        self.field("Height").fill("64")
+    def ask(self, prompt: str, steps: int = 4, size: int = 64) -> None:
+        """Write down a quick picture, unless `size` and `steps` say otherwise."""
+        self.field("Width").fill(str(size))
+        self.field("Height").fill(str(size))
         self.field("Steps").fill(str(steps))
         self.prompt.fill(prompt)
 
@@ -149,6 +149,27 @@ class Paint:
             self.page.keyboard.press("Control+Enter")
         assert answer.value.ok, answer.value.text()
         return answer.value.json()["id"]
+
+    def watch(self) -> None:
+        """Note all that is seen of a painting from now on, however short it is seen."""
+        self.page.evaluate(
+            """() => {
+                window.seen = { steps: [], frames: 0 };
+                const look = () => {
+                    const alt = document.querySelector("img[alt^='Preview at step']")?.alt;
+                    const step = Number(alt?.split(" ").at(-1));
+                    if (alt && seen.steps.at(-1) !== step) seen.steps.push(step);
+                    const frames = document.querySelectorAll("[aria-label='Steps so far'] button").length;
+                    seen.frames = Math.max(seen.frames, frames);
+                };
+                const all = { subtree: true, childList: true, attributes: true };
+                new MutationObserver(look).observe(document.body, all);
+            }"""
+        )
+
+    def seen(self) -> dict[str, Any]:
+        """Since `watch`: the steps of previews in their order, and how long the filmstrip became."""
+        return self.page.evaluate("seen")
 
     def step(self) -> int:
         """Of the preview that is shown."""

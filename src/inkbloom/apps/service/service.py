@@ -180,15 +180,9 @@ class Service:
             self._dispatcher.clear(id)
         return self._told(id)
 
-    def interrupt(self) -> None:
-        """Cancel every job that runs."""
-        for job in self.queue(0)["running"]:
-            self.cancel(job.id)
-
-    def skip(self) -> None:
-        """Leave out the picture that each running job is at."""
-        for job in self.queue(0)["running"]:
-            self.cancel(job.id, job.progress.picture)
+    def running(self, client: str) -> list[Job]:
+        """The jobs that run and were asked for by a client whose name begins so."""
+        return [job for job in self.queue(0)["running"] if (job.client or "").startswith(client)]
 
     def retry(self, id: str) -> Job:
         """Queue a job that failed or was cancelled again, at the end; what it had finished stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from inkbloom.apps.api.a1111.painting import CLIENT
 from inkbloom.apps.api.a1111.pictures import encode
 from inkbloom.apps.api.access import Studio
 from inkbloom.apps.service.jobs import Job
+from inkbloom.apps.service.refusals import ConflictError
 from inkbloom.apps.service.service import Service
 
 
@@ -43,15 +45,19 @@ async def progress(service: Studio, skip_current_image: bool = False) -> dict[st
     }
 
 
-@router.post("/sdapi/v1/interrupt", summary="Cancel what is running", operation_id="a1111_interrupt")
+@router.post("/sdapi/v1/interrupt", summary="Cancel what runs for clients of this API", operation_id="a1111_interrupt")
 def interrupt(service: Studio) -> dict[str, Any]:
-    service.interrupt()
+    for job in service.running(CLIENT):
+        with suppress(ConflictError):  # it has just ended
+            service.cancel(job.id)
     return {}
 
 
 @router.post("/sdapi/v1/skip", summary="Leave out the picture at work", operation_id="a1111_skip")
 def skip(service: Studio) -> None:
-    service.skip()
+    for job in service.running(CLIENT):
+        with suppress(ConflictError):
+            service.cancel(job.id, job.progress.picture)
 
 
 @router.post("/internal/progress", summary="How far a task is, by its own id", operation_id="a1111_task_progress")
