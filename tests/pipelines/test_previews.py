@@ -75,8 +75,8 @@ def test_what_is_missing_is_told(model: StableDiffusion, tmp_path: Path) -> None
     save_file({"a": torch.zeros(1)}, tmp_path / "vae_approx" / "taesd_decoder.safetensors")
     with pytest.raises(CheckpointError, match="holds no decoder of a tiny autoencoder"):
         Previewer.of(model, "tiny", Library(tmp_path))
-    with pytest.raises(RequestError, match=r'Unknown preview "ful"\. Did you mean "full"\?'):
-        Previewer.of(model, "entire")  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match=r'Unknown preview "fullness"\. Did you mean "full"\?'):
+        Previewer.of(model, "fullness")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["matrix", "tiny"])

@@ -32,8 +32,9 @@ _FLAGS = (
 
 def find_chromium() -> str:
     """$INKBLOOM_CHROMIUM, or what the PATH has; else the test is skipped, or fails where a browser is required."""
-    names = (os.environ.get("INKBLOOM_CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    named = os.environ.get("INKBLOOM_CHROMIUM")
+    names = (named,) if named else ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
     if found is not None:
         return found
     reason = "no Chromium was found: install chromium, or name it in INKBLOOM_CHROMIUM"
