@@ -2,8 +2,9 @@
 
 python benchmarks/studio.py [--pictures 8] [--rounds 5] [--clients 50] [--seconds 20]
 
-Overhead: the same pictures of the starter (128 x 128, 20 steps), painted in turn by `StableDiffusion.generate` in this
-process, and asked for one by one over HTTP (submit, wait, fetch); the median of the rounds' ratios. Latency: the
+Overhead: the same pictures of the starter (128 x 128, 30 steps), painted in turn by `StableDiffusion.generate` and
+saved with their metadata in this process, and asked for one by one over HTTP (submit, wait, fetch); the median of the
+rounds' ratios. Latency: the
 quantiles of status calls that so many clients make, each twice a second, while the server paints.
 """
 
@@ -23,8 +24,9 @@ from typing import Any
 import httpx
 
 from inkbloom import StableDiffusion
+from inkbloom.pipelines.saving import save_picture
 
-SIZE, STEPS, PROMPT = 128, 20, "a cat on the beach"
+SIZE, STEPS, PROMPT = 128, 30, "a cat on the beach"
 
 
 @contextmanager
@@ -57,7 +59,9 @@ def in_python(model: StableDiffusion, pictures: int, folder: Path) -> float:
     started = time.perf_counter()
     for seed in range(pictures):
         result = model.generate(PROMPT, width=SIZE, height=SIZE, steps=STEPS, seed=seed)
-        result.images[0].save(folder / f"{seed}.png")
+        save_picture(
+            result.images[0], iter([folder / f"{started}-{seed}.png"]), result.requests[0], stages=result.stages[0]
+        )
     return time.perf_counter() - started
 
 
@@ -87,6 +91,7 @@ async def latency(url: str, clients: int, seconds: float) -> None:
 
         async def client(number: int) -> None:
             await asyncio.sleep(number / clients)  # they do not come in step
+            await http.get("/system")  # so that each has its connection
             while time.monotonic() < end:
                 for name, path in (("/jobs/{id}", f"/jobs/{ids[number]}"), ("/queue", "/queue")):
                     started = time.perf_counter()

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from starlette.concurrency import run_in_threadpool
 
-from inkbloom.apps.api.sse import Hub
+from inkbloom.apps.api.sse import Hub, Remembered
 from inkbloom.apps.service.service import Service
 
 MAX_NUMBER = 2**63 - 1
@@ -22,6 +22,10 @@ async def _hub(request: Request) -> Hub:
     return request.app.state.hub
 
 
+async def _remembered(request: Request) -> Remembered:
+    return request.app.state.remembered
+
+
 async def names_known() -> None:
     """Before a body with names of samplers is read: their registry brings torch, which must not hold up the loop."""
     await run_in_threadpool(_load_names)
@@ -34,6 +38,7 @@ def _load_names() -> None:
 
 Studio = Annotated[Service, Depends(_service)]
 Events = Annotated[Hub, Depends(_hub)]
+Answers = Annotated[Remembered, Depends(_remembered)]
 JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="a job's id")]
 PictureId = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="a picture's number in the gallery")]
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="an upload's id")]

@@ -16,7 +16,7 @@ from inkbloom.apps.api.bodies import BodyLimit
 from inkbloom.apps.api.native import choices, datasets, jobs, models, pictures, prompts, system, uploads
 from inkbloom.apps.api.native.openapi import with_picture_texts
 from inkbloom.apps.api.page import Page
-from inkbloom.apps.api.sse import Hub
+from inkbloom.apps.api.sse import Hub, Remembered
 from inkbloom.apps.service.service import Service
 
 PREFIX = "/api/v1"
@@ -52,6 +52,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.hub = Hub(service.events)
+    app.state.remembered = Remembered(service.events)
     errors.install(app)
     for room in (jobs, pictures, uploads, prompts, models, datasets, choices, system):
         app.include_router(room.router, prefix=PREFIX, responses=errors.ANSWERS)

@@ -7,12 +7,16 @@ dropped, and comes back by itself with the number of the last event it had (WHAT
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from inkbloom.apps.service.refusals import ClosingError
 
@@ -125,6 +129,32 @@ class Hub:
                     yield b": ping\n\n"
                 elif event.seq > last:  # else it came between, and was sent with the missed ones
                     yield as_sse(event)
+
+
+class Remembered:
+    """Answers that many clients ask for again and again, made anew when something has changed: which an event tells.
+
+    How far running work is may be `FRESH` seconds old in them.
+    """
+
+    MOST = 64
+    """Different questions whose answers are kept."""
+    FRESH = 0.2
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._answers: OrderedDict[Hashable, tuple[int, float, bytes]] = OrderedDict()
+
+    def answer(self, question: Hashable, make: Callable[[], BaseModel]) -> Response:
+        """What `make` gives as JSON, or gave a moment ago."""
+        change, now = self._events.last_change, time.monotonic()
+        known = self._answers.get(question)
+        if known is None or known[0] != change or now - known[1] > self.FRESH:
+            known = change, now, make().model_dump_json().encode()
+            self._answers[question] = known
+            if len(self._answers) > self.MOST:
+                self._answers.popitem(last=False)
+        return Response(known[2], media_type="application/json")
 
 
 def as_sse(event: Event) -> bytes:

@@ -19,6 +19,8 @@ from inkbloom.apps.service.database import Database
 RING = 4096
 """Events that are kept, at least the last three minutes of one painting job."""
 
+PASSING = frozenset({"progress", "preview"})
+"""Events of which only the newest matters."""
 _RESERVE = 1_000_000
 _CEILING = "event_ceiling"
 
@@ -41,11 +43,17 @@ class Events:
         self._changed = Condition()
         self._subscriptions: list[Subscription] = []
         self._last = self._ceiling = int(database.value(_CEILING) or 0)
+        self._last_change = self._last
 
     @property
     def last(self) -> int:
         """The number of the newest event."""
         return self._last
+
+    @property
+    def last_change(self) -> int:
+        """The number of the newest event that told more than how far something is."""
+        return self._last_change
 
     def publish(self, type: str, data: dict[str, Any]) -> None:
         with self._changed:
@@ -54,6 +62,8 @@ class Events:
                 self._database.keep(_CEILING, self._ceiling)
             self._last += 1
             self._ring.append(Event(self._last, type, data))
+            if type not in PASSING:
+                self._last_change = self._last
             subscriptions = list(self._subscriptions)
             self._changed.notify_all()
         for one in subscriptions:

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from inkbloom.apps.api.access import MAX_NUMBER, Events, JobId, Studio, names_known
+from inkbloom.apps.api.access import MAX_NUMBER, Answers, Events, JobId, Studio, names_known
 from inkbloom.apps.api.errors import SPECS
 from inkbloom.apps.api.sse import wait_for_end
 from inkbloom.apps.service.jobs import (
@@ -159,24 +159,33 @@ def spec_of(asked: Any) -> Spec:
     return kind.model_construct(**{name: getattr(asked, name) for name in kind.model_fields})  # type: ignore[return-value] - one of the union
 
 
-@router.get("/jobs")
+@router.get("/jobs", response_model=JobList)
 async def list_jobs(
     service: Studio,
+    answers: Answers,
     state: Annotated[list[State] | None, Query(description="repeatable")] = None,
     kind: Annotated[list[str] | None, Query(description="repeatable", max_length=20)] = None,
     client: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[str | None, Query(max_length=64, description="the last job of the page before this")] = None,
-) -> JobList:
+) -> Response:
     """The history, the newest first."""
-    jobs, total = service.jobs(state, kind, limit, before, client)
-    return JobList(jobs=jobs, total=total)
+
+    def page() -> JobList:
+        jobs, total = service.jobs(state, kind, limit, before, client)
+        return JobList(jobs=jobs, total=total)
+
+    return answers.answer(("jobs", tuple(state or ()), tuple(kind or ()), client, limit, before), page)
 
 
-@router.get("/jobs/{id}")
-async def get_job(id: JobId, request: Request, service: Studio, hub: Events, wait: Seconds = 0.0) -> Job:
+@router.get("/jobs/{id}", response_model=Job)
+async def get_job(
+    id: JobId, request: Request, service: Studio, hub: Events, answers: Answers, wait: Seconds = 0.0
+) -> Response:
     """A job, when it has ended or `wait` seconds are over."""
-    return await wait_for_end(hub, service, id, wait, request) if wait else service.job(id)
+    if wait:
+        await wait_for_end(hub, service, id, wait, request)
+    return answers.answer(("job", id), lambda: service.job(id))
 
 
 @router.post("/jobs/{id}/cancel")
@@ -250,10 +259,10 @@ def get_curve(id: JobId, service: Studio) -> Curve:
     return Curve(rows=service.curve(id))
 
 
-@router.get("/queue")
-async def get_queue(service: Studio) -> QueueView:
+@router.get("/queue", response_model=QueueView)
+async def get_queue(service: Studio, answers: Answers) -> Response:
     """What runs and what waits."""
-    return QueueView(**service.queue())
+    return answers.answer("queue", lambda: QueueView(**service.queue()))
 
 
 @router.post("/queue/pause", status_code=204)

@@ -18,7 +18,9 @@ from inkbloom.text.prompt.wildcards import Wildcards
 
 QUALITY = 80
 """Of previews, as JPEG."""
-PREVIEWS = 0.03
+FIRST_PREVIEW = 0.25
+"""Seconds after which there is something to show; what is done sooner is seen at once."""
+PREVIEWS = 0.015
 """The part of the painting's time that they take, where the settings do not say how often they come."""
 
 
@@ -76,7 +78,7 @@ class Easel:
     def __init__(self, errand: Errand, pictures: int) -> None:
         self._errand, self._pictures = errand, pictures
         self._finished = 0
-        self._next_preview = 0.0
+        self._next_preview = time.perf_counter() + FIRST_PREVIEW
 
     def paint(self, model: StableDiffusion, batch: Mapping[int, ResolvedRequest]) -> None:
         """Paint pictures at once, by their numbers in the job, but for those left out or saved; save and tell them.
