@@ -1,0 +1,1 @@
+import{$t as e,Vt as t,Xt as n}from"./notify-ChFa2DSh.js";var r=e(n(),1);t();var i=(0,r.createContext)({dir:`ltr`,toggleDirection:()=>{},setDirection:()=>{}});function a(){return(0,r.use)(i)}export{a as t};

@@ -1,0 +1,1 @@
+import{U as e}from"./index-DSywMB3j.js";var t=e(`outline`,`player-skip-forward`,`PlayerSkipForward`,[[`path`,{d:`M4 5v14l12 -7l-12 -7`,key:`svg-0`}],[`path`,{d:`M20 5l0 14`,key:`svg-1`}]]);export{t};

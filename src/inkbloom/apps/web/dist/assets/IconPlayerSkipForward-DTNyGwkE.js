@@ -1,1 +1,0 @@
-import{U as e}from"./index-24dowd_7.js";var t=e(`outline`,`player-skip-forward`,`PlayerSkipForward`,[[`path`,{d:`M4 5v14l12 -7l-12 -7`,key:`svg-0`}],[`path`,{d:`M20 5l0 14`,key:`svg-1`}]]);export{t};

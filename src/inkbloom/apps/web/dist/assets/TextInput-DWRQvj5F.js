@@ -1,1 +1,0 @@
-import{S as e,Vt as t,g as n}from"./notify-B_LOeM1y.js";import{t as r}from"./InputBase-CVDlZD9p.js";var i=t(),a=n(t=>{let n=e([`Input`,`InputWrapper`,`TextInput`],null,t);return(0,i.jsx)(r,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=r.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

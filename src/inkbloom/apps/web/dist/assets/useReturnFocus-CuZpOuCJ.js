@@ -1,1 +1,0 @@
-import{$t as e,Xt as t}from"./notify-B_LOeM1y.js";var n=e(t(),1);function r(){let[e]=(0,n.useState)(()=>document.activeElement);(0,n.useEffect)(()=>()=>{e instanceof HTMLElement&&setTimeout(()=>e.focus({preventScroll:!0}))},[e])}export{r as t};

@@ -1,0 +1,1 @@
+import{$t as e,Xt as t}from"./notify-ChFa2DSh.js";var n=e(t(),1);function r(){let[e]=(0,n.useState)(()=>document.activeElement);(0,n.useEffect)(()=>()=>{e instanceof HTMLElement&&setTimeout(()=>e.focus({preventScroll:!0}))},[e])}export{r as t};
