@@ -31,6 +31,7 @@ def opened(client: Any, path: str, mode: str = "RGB") -> np.ndarray:
 
 def test_paint_and_watch(open_paint: Callable[..., Any], client: Any) -> None:
     """Typed, sent by the keyboard, seen while it is painted, and there."""
+    client.put("/api/v1/settings", json={"preview_every": 1}).raise_for_status()
     paint = open_paint()
     paint.ask("", steps=30, size=128)
     paint.watch()

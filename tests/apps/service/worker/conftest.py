@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from inkbloom.apps.service.messages import Run, WorkerConfig
 from inkbloom.apps.service.worker import main
@@ -78,6 +79,15 @@ class Office:
             self.process.join(30)
             self.process.kill()
         self.connection.close()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the workers here: what is painted with another number of threads differs in its last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
