@@ -3,7 +3,11 @@
 The scripts that are run as processes of their own import it by name, tests take it as a fixture.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,22 @@ from inkbloom.training.job import TraineeJob
 from inkbloom.training.loop import RunSettings
 from inkbloom.training.optimizers import Group, OptimizerSettings
 from inkbloom.training.world import World
+
+_LEAVING = "terminate called without an active exception"
+"""Gloo's threads may outlive their group for a moment, and abort a process that has done all of its work."""
+
+
+@pytest.fixture(scope="session")
+def in_two_processes() -> Callable[[str, Path], None]:
+    """Runs a script by torchrun, with a folder to write to; what it wrote there is what tests look at."""
+
+    def start(script: str, folder: Path) -> None:
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run([*torchrun, script, str(folder)], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0 or _LEAVING in done.stderr, done.stderr
+
+    return start
 
 
 class ToyBatches:

@@ -1,10 +1,8 @@
 """Two gloo processes train what one process trains. They are started once, by torchrun, and do all scenarios."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -60,16 +58,17 @@ def only_half(source: Path, target: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, toy_job: Callable[..., TraineeJob]) -> Path:
+def folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    toy_job: Callable[..., TraineeJob],
+    in_two_processes: Callable[[str, Path], None],
+) -> Path:
     """With what one process made, "one", and what two made of `two_processes`."""
     folder = tmp_path_factory.mktemp("runs")
     run(toy_job(), folder / "one", Budget(steps=STEPS), RATE, pace=PACE)
     for strategy in ("ddp", "fsdp"):
         only_half(folder / "one", folder / f"one-then-{strategy}")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*torchrun, __file__, str(folder)], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    in_two_processes(__file__, folder)
     return folder
 
 

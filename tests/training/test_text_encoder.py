@@ -1,9 +1,7 @@
 """Contrastive training: the loss by its formula, over processes too; that it learns, and that the result opens."""
 
-import os
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,12 +195,9 @@ def gradients(world: World) -> dict[str, Tensor]:
     return {name: before[name] - full(p.detach()) for name, p in trainee.trained.named_parameters()}
 
 
-def test_two_processes_contrast_all_pairs(tmp_path: Path) -> None:
+def test_two_processes_contrast_all_pairs(tmp_path: Path, in_two_processes: Callable[[str, Path], None]) -> None:
     """The gradient is that of one process with the whole batch, within 1e-6 of numbers up to 1."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*torchrun, __file__, str(tmp_path)], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    in_two_processes(__file__, tmp_path)
     alone = gradients(World())
     for strategy in ("ddp", "fsdp"):
         theirs = torch.load(tmp_path / f"{strategy}.pt", weights_only=True)

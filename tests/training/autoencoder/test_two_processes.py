@@ -1,8 +1,7 @@
 """Two gloo processes train autoencoder and adversary as one process does."""
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -40,12 +39,9 @@ def trained(world: World, accumulation: int) -> dict[str, Tensor]:
     return job.model.state_dict() | {f"adversary {i}": each["exp_avg"] / 0.5 for i, each in moments.items()}
 
 
-def test_they_learn_the_same(tmp_path: Path) -> None:
+def test_they_learn_the_same(tmp_path: Path, in_two_processes: Callable[[str, Path], None]) -> None:
     """Within 1e-5 of numbers up to 1, also with two micro-batches in each."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*torchrun, __file__, str(tmp_path)], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    in_two_processes(__file__, tmp_path)
     alone = trained(World(), 1)
     assert alone["adversary 0"].abs().max() > 1e-4
     for accumulation in (1, 2):
