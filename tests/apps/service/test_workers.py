@@ -8,6 +8,7 @@ import pytest
 from inkbloom.apps.service import Service
 from inkbloom.apps.service.dispatch import LOSSES
 from inkbloom.apps.service.jobs import State
+from inkbloom.apps.service.messages import place
 from inkbloom.apps.service.workers import Worker, _say_exit
 from tests.apps.service.conftest import spec_of
 
@@ -64,3 +65,18 @@ def test_nothing_told_is_lost_while_the_disk_is_full(service: Service) -> None:
     job = service.job(id)
     assert service.trouble is None
     assert job.result == result["result"]
+
+
+def test_what_a_dead_worker_half_wrote_is_removed(service: Service) -> None:
+    service.submit(spec_of())
+    dispatcher = service._dispatcher
+    worker = Worker("cpu", lambda: service._worker_config("cpu"), dispatcher)
+    run = dispatcher.next(worker)
+    assert run is not None
+    path = place(run, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torn, other = path.with_name(f".{path.name}.123.new"), path.with_name(".another-000.png.123.new")
+    torn.write_bytes(b"half")
+    other.write_bytes(b"half")
+    dispatcher.lost(worker, run["job"], "It crashed.")
+    assert (torn.exists(), other.exists()) == (False, True)

@@ -259,8 +259,10 @@ class Dispatcher:
         self._release(taken.id, state, lost=lost)
 
     def _adopt(self, taken: Taken) -> None:
-        """Take in the files of a job that lie at their places and were not told."""
+        """Take in the files of a job that lie at their places and were not told, and remove what is half written."""
         stem = self._folder.outputs / taken.stem
+        for torn in stem.parent.glob(f".{stem.name}-*.new"):  # the worker died while it wrote; see `write_whole`
+            torn.unlink(missing_ok=True)
         for path in sorted(stem.parent.glob(f"{stem.name}-*")):
             found = _MADE.fullmatch(path.name, len(stem.name))
             if found is None:
